@@ -1,0 +1,1 @@
+"""What the console, the supervisor and the worker agree on: configuration, protocol, states, files, journal."""

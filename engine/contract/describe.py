@@ -1,0 +1,81 @@
+"""One event as one line of plain text: for the log file, `watch`, headless runs and the console's log."""
+
+import time
+
+from engine.contract import protocol as p
+
+
+def describe(event: p.Event) -> str:
+    """What happened, in one line; empty for events that only a machine reads."""
+    match event:
+        case p.RunStarted():
+            return f"Run {event.run} is in the hands of process {event.supervisor_pid}; log in {event.log_dir}"
+        case p.WorkerStarted(pid=pid, restarts=restarts):
+            return f"Worker {pid} started" + (f", restart {restarts}" if restarts else "")
+        case p.StateChanged(state=state, reason=reason):
+            return f"State: {state}" + (f" ({reason})" if reason else "")
+        case p.PhaseProgressed(phase=phase, done=done, total=total):
+            return f"{phase} {done}/{total}"
+        case p.TrainingPrepared():
+            return (
+                f"Prepared: {event.train_samples} training and {event.validation_samples} validation samples, "
+                f"{event.skipped_samples} skipped; {event.trainable_parameters:,} trainable parameters; "
+                f"{event.device} ({event.device_reason}), {event.dtype} ({event.dtype_reason})"
+            )
+        case p.RunResumed(from_step=step, checkpoint=checkpoint):
+            return f"Resumed from step {step} ({checkpoint})"
+        case p.StepCompleted():
+            return (
+                f"step {event.step} epoch {event.epoch} loss {event.train_loss:.4f} lr {event.learning_rate:.2e} "
+                f"grad {event.gradient_norm:.3g} {event.seconds:.2f} s"
+            )
+        case p.ValidationLossMeasured(step=step, loss=loss, bands=bands):
+            return f"Validation loss at step {step}: {loss:.4f} (bands {' '.join(f'{band:.4f}' for band in bands)})"
+        case p.ValidationImageSaved(path=path, prompt=prompt):
+            return f"Image {path}: {prompt}"
+        case p.CheckpointSaved(path=path, why=why, bytes=size):
+            return f"Checkpoint {path} saved ({why}, {size / 2**20:.1f} MiB)"
+        case p.CheckpointRemoved(path=path):
+            return f"Checkpoint {path} removed"
+        case p.AdapterExported(paths=paths):
+            return "Adapter written: " + ", ".join(paths)
+        case p.MemorySampled():
+            return ""
+        case p.LogRecorded(text=text):
+            return text
+        case p.WarningRaised(what=what, why=why, remedy=remedy):
+            return f"Warning: {what}. Why: {why} Do: {remedy}"
+        case p.CommandAccepted(command=command):
+            return f"{command} was asked for"
+        case p.CommandRejected(command=command, reason=reason):
+            return f"{command} was refused: {reason}"
+        case p.CommandCompleted(command=command, outcome=outcome):
+            return f"{command} done: {outcome}"
+        case p.WorkerDied(cause=cause, step=step):
+            return f"Worker died at step {step}: {cause}"
+        case p.RunFinished(step=step, completed=completed):
+            return f"Run {'finished' if completed else 'stopped'} at step {step}"
+        case p.RunFailed(what=what, why=why, remedy=remedy):
+            return f"Run failed: {what} Why: {why} Do: {remedy}"
+        case p.UnknownEvent(type=kind, data=data):
+            return f"{kind} (from a newer version): {data}"
+
+
+def level(event: p.Event) -> p.Level:
+    """How much attention an event deserves."""
+    match event:
+        case p.LogRecorded(level=own):
+            return own
+        case p.WarningRaised() | p.CommandRejected():
+            return "warning"
+        case p.WorkerDied() | p.RunFailed():
+            return "error"
+        case _:
+            return "info"
+
+
+def log_line(record: p.Record) -> str:
+    """A line of main_log.txt: local time, level, text; empty where there is nothing to say."""
+    text = describe(record.event)
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
+    return f"{stamp} {level(record.event).upper():7} {text}" if text else ""

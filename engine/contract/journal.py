@@ -1,0 +1,82 @@
+"""The journal of a run, events.jsonl: appended by the supervisor alone, replayed and followed by anyone."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.contract.protocol import Event, ProtocolError, Record, decode_record, encode_record
+
+FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
+
+
+class JournalWriter:
+    """Appends numbered records. One per run at a time: the run's lock sees to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._seq = max((record.seq for record in JournalReader(path).read_new()), default=0)
+        self._file = path.open("ab")
+        if self._file.tell() and not path.read_bytes().endswith(b"\n"):
+            self._file.write(b"\n")  # a torn last line must not swallow the next record
+
+    def append(self, event: Event, command_id: str | None = None, moment: float | None = None) -> Record:
+        """Write one record through to the operating system, so that it outlives this process."""
+        self._seq += 1
+        record = Record(self._seq, time.time() if moment is None else moment, event, command_id)
+        self._file.write(encode_record(record).encode() + b"\n")
+        self._file.flush()
+        return record
+
+    def sync(self) -> None:
+        """Wait until the disk has everything, so that it outlives a power cut."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush to disk and close."""
+        self.sync()
+        self._file.close()
+
+
+class JournalReader:
+    """Reads what has been appended since the last look; a line without its end is left for the next look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self.damaged_lines = 0
+
+    def read_new(self) -> list[Record]:
+        """All complete records since the last call; lines that are no record are counted and skipped."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        records = []
+        for line in complete.splitlines():
+            try:
+                records.append(decode_record(line))
+            except ProtocolError:
+                self.damaged_lines += 1
+        return records
+
+
+def replay(path: Path) -> list[Record]:
+    """Every record of a journal; empty if there is none."""
+    return JournalReader(path).read_new()
+
+
+def follow(path: Path, until: Callable[[], bool], after_seq: int = 0) -> Iterator[Record]:
+    """Records with a higher number than `after_seq`, as they come, until `until()` is true and all has been read."""
+    reader = JournalReader(path)
+    while True:
+        ended = until()  # asked before the read, so that nothing written until then is missed
+        for record in reader.read_new():
+            if record.seq > after_seq:
+                yield record
+        if ended:
+            return
+        time.sleep(FOLLOW_INTERVAL)

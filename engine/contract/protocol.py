@@ -1,0 +1,350 @@
+"""Commands and events: everything that crosses a process boundary, as frozen dataclasses and as JSON."""
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+RunStateName: TypeAlias = Literal["preparing", "running", "paused", "stopping", "finished", "stopped", "failed"]
+Level: TypeAlias = Literal["info", "warning", "error"]
+
+
+# ---- commands, imperative -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Hold still at the next boundary; the model and the gradients so far are kept."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on after a pause."""
+
+
+@dataclass(frozen=True)
+class SaveCheckpoint:
+    """Save the state after the last completed step now."""
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Measure the validation loss and draw the validation images now."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the run; with `save`, a checkpoint and the adapter are written first."""
+
+    save: bool = True
+
+
+Command: TypeAlias = Pause | Resume | SaveCheckpoint | Validate | Stop
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command with the id by which its outcome is recognised."""
+
+    command: Command
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+
+# ---- events, past tense ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A supervisor took charge of the run; a resumed run has several of these."""
+
+    run: str
+    supervisor_pid: int
+    max_train_steps: int
+    log_dir: str
+
+
+@dataclass(frozen=True)
+class WorkerStarted:
+    """A worker process was started; `restarts` counts the ones that died before it under this supervisor."""
+
+    pid: int
+    restarts: int
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    """The run is now in `state`."""
+
+    state: RunStateName
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseProgressed:
+    """`done` of `total` units of a phase that is not a step: loading, caching, validation, export."""
+
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class TrainingPrepared:
+    """Data and model are ready; what was chosen, and why."""
+
+    device: str
+    device_reason: str
+    dtype: str
+    dtype_reason: str
+    train_samples: int
+    validation_samples: int
+    skipped_samples: int
+    trainable_parameters: int
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """Training goes on from a checkpoint; steps after `from_step` that were reported before are void."""
+
+    from_step: int
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class StepCompleted:
+    """One optimizer step. `train_loss` is the mean over its samples, `gradient_norm` the norm before clipping."""
+
+    step: int
+    epoch: int
+    train_loss: float
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ValidationLossMeasured:
+    """Mean loss on held-out samples with fixed noise; `bands` are the four quarters of the timesteps, low to high."""
+
+    step: int
+    loss: float
+    bands: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ValidationImageSaved:
+    """One validation image; `path` is relative to the run's folder."""
+
+    step: int
+    index: int
+    path: str
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A verified checkpoint; `path` is relative to the run's folder, `why` is schedule, command, stop or end."""
+
+    step: int
+    path: str
+    why: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointRemoved:
+    """Rotation removed an older checkpoint."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class AdapterExported:
+    """The adapter was written for other software; paths are relative to the run's folder."""
+
+    step: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MemorySampled:
+    """Bytes in use: of the worker process, of the device by this process, and what the device recommends as most."""
+
+    process: int
+    device: int
+    device_limit: int
+    system_available: int
+
+
+@dataclass(frozen=True)
+class LogRecorded:
+    """A line for the log."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class WarningRaised:
+    """Something a person should know of, though the run goes on."""
+
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class CommandAccepted:
+    """The supervisor passed the command on to the worker."""
+
+    command: str
+
+
+@dataclass(frozen=True)
+class CommandRejected:
+    """The command will not be obeyed."""
+
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CommandCompleted:
+    """The command was obeyed; `outcome` says what happened."""
+
+    command: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class WorkerDied:
+    """The worker ended without saying goodbye."""
+
+    cause: str
+    step: int
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """The worker did what it was asked to, up to `step`."""
+
+    step: int
+    completed: bool
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """The run cannot go on by itself."""
+
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class UnknownEvent:
+    """An event of a newer version: kept and shown, never a crash."""
+
+    type: str
+    data: dict[str, Any]
+
+
+Event: TypeAlias = (
+    RunStarted | WorkerStarted | StateChanged | PhaseProgressed | TrainingPrepared | RunResumed | StepCompleted
+    | ValidationLossMeasured | ValidationImageSaved | CheckpointSaved | CheckpointRemoved | AdapterExported
+    | MemorySampled | LogRecorded | WarningRaised | CommandAccepted | CommandRejected | CommandCompleted
+    | WorkerDied | RunFinished | RunFailed | UnknownEvent
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Record:
+    """An event as the journal keeps it: numbered from 1, dated in seconds since 1970, and with what caused it."""
+
+    seq: int
+    time: float
+    event: Event
+    command_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """An event as the worker sends it, before the supervisor numbers it."""
+
+    event: Event
+    command_id: str | None = None
+    time: float = field(default_factory=time.time)
+
+
+class ProtocolError(ValueError):
+    """A line that is no message of this protocol."""
+
+
+_EVENTS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind) for kind in get_args(Event) if kind is not UnknownEvent
+}
+_COMMANDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Command)}
+
+
+def _parse(line: str | bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ProtocolError("no object with a type")
+    return message
+
+
+def _body(message: dict[str, Any], adapters: dict[str, TypeAdapter[Any]]) -> Any:
+    try:
+        return adapters[message["type"]].validate_python(message.get("data", {}))
+    except KeyError as error:
+        raise ProtocolError(f"unknown type {error}") from error
+    except ValidationError as error:
+        raise ProtocolError(f"{message['type']}: {error.errors()[0]['msg']}") from error
+
+
+def _encode(kind: object, **envelope: object) -> str:
+    """One line of strict JSON; a number that is not finite raises ValueError, since JSON has no word for it."""
+    if isinstance(kind, UnknownEvent):
+        name, data = kind.type, kind.data
+    else:
+        name, data = type(kind).__name__, asdict(kind)  # type: ignore[call-overload]
+    return json.dumps({**envelope, "type": name, "data": data}, allow_nan=False, separators=(",", ":"))
+
+
+def encode_request(request: Request, key: str) -> str:
+    """A command as one line for the socket; `key` is the secret from control.json."""
+    return _encode(request.command, id=request.id, key=key)
+
+
+def decode_request(line: str | bytes) -> tuple[Request, str]:
+    """The request and the key it came with. Raises ProtocolError."""
+    message = _parse(line)
+    identity, key = message.get("id"), message.get("key", "")
+    if not isinstance(identity, str) or not 1 <= len(identity) <= 64 or not isinstance(key, str):
+        raise ProtocolError("a request needs an id and a key")
+    return Request(_body(message, _COMMANDS), identity), key
+
+
+def encode_record(record: Record) -> str:
+    """A journal line, without its end of line."""
+    return _encode(record.event, seq=record.seq, time=record.time, command_id=record.command_id)
+
+
+def decode_record(line: str | bytes) -> Record:
+    """A journal line. An unknown type becomes an UnknownEvent; raises ProtocolError for anything malformed."""
+    message = _parse(line)
+    seq, moment, cause = message.get("seq"), message.get("time"), message.get("command_id")
+    if not isinstance(seq, int) or not isinstance(moment, int | float) or not isinstance(cause, str | None):
+        raise ProtocolError("a record needs seq and time")
+    if message["type"] not in _EVENTS:
+        data = message.get("data")
+        return Record(seq, moment, UnknownEvent(message["type"], data if isinstance(data, dict) else {}), cause)
+    return Record(seq, moment, _body(message, _EVENTS), cause)

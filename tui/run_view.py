@@ -1,0 +1,166 @@
+"""RunView: the events of one run folded into what the screen, `status` and `runs` show; no Textual in it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.contract import protocol as p
+from engine.contract.describe import describe, level
+from engine.contract.journal import replay
+from engine.contract.run_dir import RunDir
+from engine.contract.run_state import RunState
+
+PACE_WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
+LOG_LINES = 5000
+
+
+@dataclass
+class LogLine:
+    """A line of the console's log."""
+
+    time: float
+    level: p.Level
+    text: str
+
+
+@dataclass
+class RunView:
+    """What is known of a run after the records applied so far."""
+
+    name: str
+    max_train_steps: int
+    state: RunState = RunState.PREPARING
+    state_reason: str = ""
+    phase: p.PhaseProgressed | None = None
+    steps: list[p.StepCompleted] = field(default_factory=list)
+    validation_losses: list[p.ValidationLossMeasured] = field(default_factory=list)
+    images: list[p.ValidationImageSaved] = field(default_factory=list)
+    checkpoints: list[p.CheckpointSaved] = field(default_factory=list)
+    exported: tuple[str, ...] = ()
+    warnings: list[p.WarningRaised] = field(default_factory=list)
+    memory: p.MemorySampled | None = None
+    prepared: p.TrainingPrepared | None = None
+    failure: p.RunFailed | None = None
+    pending: dict[str, str] = field(default_factory=dict)  # command id to command, accepted and not yet obeyed
+    last_answer: str = ""
+    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+    supervisor_pid: int | None = None
+    worker_pid: int | None = None
+    restarts: int = 0
+    log_dir: str = ""
+    last_seq: int = 0
+    last_time: float = 0.0
+
+    def apply(self, record: p.Record) -> None:
+        """Take one record into account; records come in the order of their numbers."""
+        self.last_seq, self.last_time = record.seq, record.time
+        self._remember(record)
+        event = record.event
+        match event:
+            case p.RunStarted():
+                self.supervisor_pid, self.log_dir, self.failure, self.restarts = (
+                    event.supervisor_pid, event.log_dir, None, 0,
+                )  # fmt: skip
+                self.max_train_steps = event.max_train_steps
+            case p.WorkerStarted():
+                self.worker_pid, self.restarts, self.phase = event.pid, event.restarts, None
+            case p.StateChanged():
+                self.state, self.state_reason = RunState(event.state), event.reason
+                if self.state.is_final:
+                    self.phase = None
+                    self.pending.clear()
+            case p.PhaseProgressed():
+                self.phase = None if event.done >= event.total else event
+            case p.TrainingPrepared():
+                self.prepared = event
+            case p.RunResumed():
+                self._take_back(event.from_step)
+            case p.StepCompleted():
+                self.steps.append(event)
+            case p.ValidationLossMeasured():
+                self.validation_losses.append(event)
+            case p.ValidationImageSaved():
+                self.images.append(event)
+            case p.CheckpointSaved():
+                self.checkpoints = [c for c in self.checkpoints if c.path != event.path] + [event]
+            case p.CheckpointRemoved():
+                self.checkpoints = [c for c in self.checkpoints if c.path != event.path]
+            case p.AdapterExported():
+                self.exported = event.paths
+            case p.MemorySampled():
+                self.memory = event
+            case p.WarningRaised():
+                self.warnings.append(event)
+            case p.CommandAccepted():
+                self.pending[record.command_id or ""] = event.command
+            case p.CommandRejected() | p.CommandCompleted():
+                self.pending.pop(record.command_id or "", None)
+                self.last_answer = describe(event)
+            case p.RunFailed():
+                self.failure = event
+            case _:
+                pass
+
+    def _remember(self, record: p.Record) -> None:
+        if isinstance(record.event, p.StepCompleted | p.PhaseProgressed | p.MemorySampled):
+            return  # they have places of their own on the screen
+        if text := describe(record.event):
+            self.log.append(LogLine(record.time, level(record.event), text))
+
+    def _take_back(self, from_step: int) -> None:
+        """Forget what was reported after the step from which training goes on."""
+        self.steps = [step for step in self.steps if step.step <= from_step]
+        self.validation_losses = [loss for loss in self.validation_losses if loss.step <= from_step]
+        self.images = [image for image in self.images if image.step <= from_step]
+
+    @property
+    def step(self) -> int:
+        """The last completed step."""
+        return self.steps[-1].step if self.steps else 0
+
+    @property
+    def steps_per_minute(self) -> float | None:
+        """Pace over the last steps, without pauses and validations; None before the first step."""
+        recent = self.steps[-PACE_WINDOW:]
+        seconds = sum(step.seconds for step in recent)
+        return 60 * len(recent) / seconds if seconds > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Time left at the present pace, without validations; None when nobody trains."""
+        pace = self.steps_per_minute
+        if pace is None or self.state.is_final:
+            return None
+        return (self.max_train_steps - self.step) * 60 / pace
+
+    def status(self) -> dict[str, Any]:
+        """The object of `status --json`."""
+        pace, eta = self.steps_per_minute, self.eta_seconds
+        live = not self.state.is_final
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "step": self.step,
+            "max_train_steps": self.max_train_steps,
+            "train_loss": self.steps[-1].train_loss if self.steps else None,
+            "validation_loss": self.validation_losses[-1].loss if self.validation_losses else None,
+            "steps_per_minute": None if pace is None else round(pace, 2),
+            "eta_seconds": None if eta is None else round(eta),
+            "supervisor_pid": self.supervisor_pid if live else None,
+            "worker_pid": self.worker_pid if live else None,
+            "restarts": self.restarts,
+            "checkpoints": [{"step": c.step, "path": c.path, "why": c.why} for c in self.checkpoints],
+            "last_seq": self.last_seq,
+            "warnings": [{"what": w.what, "why": w.why, "remedy": w.remedy} for w in self.warnings],
+        }
+
+
+def view_run(run: RunDir) -> RunView:
+    """A view of everything recorded so far, with `interrupted` concluded from the free lock."""
+    live = run.is_live()  # asked first: a run that ends in between has then recorded its last state
+    view = RunView(run.name, run.config().max_train_steps)
+    for record in replay(run.journal):
+        view.apply(record)
+    if not live and not view.state.is_final:
+        view.state = RunState.INTERRUPTED
+    return view
