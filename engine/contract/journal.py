@@ -14,10 +14,11 @@ class JournalWriter:
     """Appends numbered records. One per run at a time: the run's lock sees to it."""
 
     def __init__(self, path: Path) -> None:
-        self._seq = max((record.seq for record in JournalReader(path).read_new()), default=0)
         self._file = path.open("ab")
         if self._file.tell() and not path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")  # a torn last line must not swallow the next record
+            self._file.flush()  # and counts below, in case only its end was torn off
+        self._seq = max((record.seq for record in replay(path)), default=0)
 
     def append(self, event: Event, command_id: str | None = None, moment: float | None = None) -> Record:
         """Write one record through to the operating system, so that it outlives this process."""

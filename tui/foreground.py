@@ -1,0 +1,160 @@
+"""Follow a run in this terminal: line by line, or with a progress bar; Ctrl-C asks it to save and stop."""
+
+import sys
+from collections.abc import Iterable
+
+from engine import control
+from engine.contract import protocol as p
+from engine.contract.describe import describe, level
+from engine.contract.errors import RunError
+from engine.contract.journal import follow
+from engine.contract.run_dir import RunDir
+from engine.contract.run_state import RunState
+from tui.run_view import RunView, view_run
+from tui.wording import duration, loss, pace
+
+PHASE_INTERVAL = 5.0  # seconds between two lines about one phase; caching reports every single picture
+DETACHED = 130  # what a shell reports for a command that Ctrl-C ended
+SHOWN_BY_THE_BAR = p.StepCompleted | p.PhaseProgressed | p.MemorySampled
+NO_MILESTONES = p.ValidationImageSaved | p.CheckpointRemoved | p.CommandAccepted
+
+
+class LineWriter:
+    """Turns records into lines, leaving out all but a few of the many about one phase."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._phase_time = 0.0
+
+    def line(self, record: p.Record) -> str:
+        """The line for a record; empty where there is nothing to say."""
+        event = record.event
+        if isinstance(event, p.PhaseProgressed):
+            due = event.phase != self._phase or record.time - self._phase_time >= PHASE_INTERVAL
+            if not due and event.done < event.total:
+                return ""
+            self._phase, self._phase_time = event.phase, record.time
+        return describe(event)
+
+    def show(self, record: p.Record) -> None:
+        """Print a record's line at once, so that whoever reads a pipe or a file sees it as it happens."""
+        if line := self.line(record):
+            print(line, flush=True)
+
+
+def watch_lines(run: RunDir) -> int:
+    """Print all that happened and happens, until the run ends. Returns 0 if it ended well, else 1."""
+    writer = LineWriter()
+    for record in follow(run.journal, until=lambda: not run.is_live()):
+        writer.show(record)
+    return _end(run)
+
+
+def follow_training(run: RunDir) -> int:
+    """Show a run that was just started here, until it ends, and then what it made.
+
+    The first Ctrl-C asks the run to save and stop, the second leaves it to itself. Returns 0 if the run finished or
+    stopped on request, 1 if it failed, 130 if it was left.
+    """
+    view = RunView(run.name, run.config().max_train_steps)
+    try:
+        try:
+            _show_until_end(run, view)
+        except KeyboardInterrupt:
+            _ask_to_stop(run)
+            _show_until_end(run, view)
+    except KeyboardInterrupt:
+        print(f"\nLeft run {run.name} to itself. Come back with `shoelora-tui attach {run.name}`.", flush=True)
+        return DETACHED
+    code = _end(run)
+    print("\n".join(made(run)), flush=True)
+    return code
+
+
+def _ask_to_stop(run: RunDir) -> None:
+    print("\nAsking the run to save and stop. Ctrl-C again leaves it to itself.", flush=True)
+    try:
+        control.send(run, p.Stop(save=True))
+    except RunError as error:
+        print(error, file=sys.stderr)
+
+
+def _show_until_end(run: RunDir, view: RunView) -> None:
+    """Show the records that `view` does not have yet, as they come; the view keeps count."""
+    records = follow(run.journal, until=lambda: not run.is_live(), after_seq=view.last_seq)
+    if sys.stdout.isatty():
+        _show_bar(records, view)
+        return
+    writer = LineWriter()
+    for record in records:
+        view.apply(record)
+        writer.show(record)
+
+
+def _show_bar(records: Iterable[p.Record], view: RunView) -> None:
+    from rich import progress  # only a terminal pays for it
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[numbers]}", markup=False),
+    )
+    with bar:
+        task = bar.add_task("preparing", total=view.max_train_steps, numbers="")
+        for record in records:
+            view.apply(record)
+            if line := milestone(record.event):
+                bar.console.print(line, markup=False, highlight=False)
+            description, done, total, numbers = bar_of(view)
+            bar.update(task, description=description, completed=done, total=total, numbers=numbers)
+
+
+def milestone(event: p.Event) -> str:
+    """The line that an event leaves above the progress bar; empty for what the bar shows or nobody waits for."""
+    if isinstance(event, SHOWN_BY_THE_BAR | NO_MILESTONES):
+        return ""
+    if isinstance(event, p.LogRecorded) and level(event) == "info":
+        return ""
+    return describe(event)
+
+
+def bar_of(view: RunView) -> tuple[str, int, int, str]:
+    """What the progress bar says now: a word, done, total, and the numbers behind it."""
+    if phase := view.phase:
+        return phase.phase, phase.done, phase.total, ""
+    if not view.steps:
+        return view.state.value, 0, view.max_train_steps, ""
+    numbers = (
+        f"loss {loss(view.steps[-1].train_loss)}  {pace(view.steps_per_minute)}  {duration(view.eta_seconds)} left"
+    )
+    return view.state.value, view.step, view.max_train_steps, numbers
+
+
+def _end(run: RunDir) -> int:
+    """Say how the run ended; 0 if it did what it was asked to."""
+    state = run.state()
+    if state in {RunState.FINISHED, RunState.STOPPED}:
+        return 0
+    print(f"Run {run.name} is {state.value}: {state.meaning}.", file=sys.stderr)
+    if state.is_resumable:
+        print(f"  Do:  shoelora-tui resume {run.name}", file=sys.stderr)
+    return 1
+
+
+def made(run: RunDir) -> list[str]:
+    """What a run left behind, one path a line, beginning with how it ended."""
+    view = view_run(run)
+    files = sorted(run.lora_weights.iterdir()) if run.lora_weights.is_dir() else []
+    places = [("Adapter", file) for file in files]
+    places += [
+        ("Merged pipeline", run.final_pipeline),
+        ("Validation images", run.validation),
+        ("Checkpoints", run.checkpoints),
+        ("Log", run.workspace.root / view.log_dir / "main_log.txt"),
+    ]
+    lines = [f"Run {run.name} {view.state.value} at step {view.step} of {view.max_train_steps}."]
+    lines += [f"{name}: {path}" for name, path in places if path.exists()]
+    if view.state is RunState.STOPPED:
+        lines.append(f"Go on with: shoelora-tui resume {run.name}")
+    return lines
