@@ -49,6 +49,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path} is not valid JSON", f"line {error.lineno}, column {error.colno}: {error.msg}", "Mend that line."
         ) from error
+    except (ValueError, RecursionError) as error:  # thousands of digits, thousands of brackets
+        raise ConfigError(f"{path} holds no settings", str(error), "Begin again from a preset.") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} holds no JSON object", f"It is a {type(settings).__name__}.", 'Begin it with "{".')
     return settings

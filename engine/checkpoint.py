@@ -1,0 +1,184 @@
+"""Checkpoints: written beside, flushed, verified, renamed; the newest good one is found by its hashes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import CheckpointError
+
+FORMAT = 1
+ADAPTER, OPTIMIZER, PROGRESS, MANIFEST = (
+    "adapter_model.safetensors", "optimizer.safetensors", "progress.json", "manifest.json",
+)  # fmt: skip
+STEADY_SCHEDULES = {"constant", "constant_with_warmup"}  # the learning rate does not depend on the run's length
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that decides how training goes on after `step`. Sample numbers follow from the step; no generator is kept."""
+
+    step: int
+    adapter: Mapping[str, Tensor]  # peft's names
+    optimizer: Mapping[str, Tensor]  # <parameter>.<key>, as exp_avg of AdamW
+    schedule: Mapping[str, Any]  # of torch's LambdaLR
+    scaler: Mapping[str, Any]  # of the gradient scaler; empty without fp16
+    data: str  # digest of the training samples in their order
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """Where a checkpoint lies and how large it is."""
+
+    step: int
+    path: Path
+    bytes: int
+
+
+def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) -> SavedCheckpoint:
+    """Write `folder`/checkpoint-<step>. Until the last rename nothing that exists is touched.
+
+    Raises OSError if the disk is full, CheckpointError if what was read back differs from what was written.
+    """
+    target = folder / f"checkpoint-{state.step}"
+    temporary = folder / f".checkpoint-{state.step}.tmp"
+    progress = {
+        "step": state.step, "schedule": state.schedule, "scaler": state.scaler, "data": state.data,
+        "config": config.model_dump(),
+    }  # fmt: skip
+    contents = {
+        ADAPTER: safetensors.torch.save(dict(state.adapter), metadata={"format": "pt"}),
+        OPTIMIZER: safetensors.torch.save(dict(state.optimizer)),
+        PROGRESS: json.dumps(progress, indent=2).encode(),
+    }
+    files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
+    manifest = {"format": FORMAT, "step": state.step, "files": files}
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, data in {**contents, MANIFEST: json.dumps(manifest, indent=2).encode()}.items():
+            _write_to_disk(temporary / name, data)
+        verify(temporary)
+        if target.exists():
+            shutil.rmtree(target)  # a damaged one of the same step: a good one is never saved twice
+        temporary.replace(target)
+        _sync_folder(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return SavedCheckpoint(state.step, target, sum(file.stat().st_size for file in target.iterdir()))
+
+
+def _write_to_disk(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def verify(path: Path) -> int:
+    """Check a checkpoint against its hashes; returns the step. Raises CheckpointError saying what is wrong."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        if manifest["format"] != FORMAT:
+            raise CheckpointError(
+                f"Checkpoint {path} has format {manifest['format']}", f"This version reads format {FORMAT}."
+            )
+        for name in (ADAPTER, OPTIMIZER, PROGRESS):
+            with (path / name).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != manifest["files"][name]["sha256"]:
+                    raise CheckpointError(f"Checkpoint {path} is damaged", f"{name} does not have its recorded hash.")
+        return int(manifest["step"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"Checkpoint {path} is incomplete", f"{type(error).__name__}: {error}") from error
+
+
+def step_of(path: Path) -> int:
+    """The step in a checkpoint folder's name, or -1."""
+    number = path.name.removeprefix("checkpoint-")
+    return int(number) if number.isdecimal() else -1
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints of a run, verified or not, the newest first."""
+    return sorted((path for path in folder.glob("checkpoint-*") if step_of(path) >= 0), key=step_of, reverse=True)
+
+
+def good_checkpoints(folder: Path) -> Iterator[Path | CheckpointError]:
+    """From the newest to the oldest: the path of each that verifies, or the error of one that does not."""
+    for path in list_checkpoints(folder):
+        try:
+            verify(path)
+            yield path
+        except CheckpointError as error:
+            yield error
+
+
+def load_checkpoint(path: Path) -> tuple[TrainingState, dict[str, Any]]:
+    """A verified checkpoint's state and the config it was made with. Raises CheckpointError."""
+    verify(path)
+    progress = json.loads((path / PROGRESS).read_text())
+    state = TrainingState(
+        step=progress["step"],
+        adapter=safetensors.torch.load_file(path / ADAPTER),
+        optimizer=safetensors.torch.load_file(path / OPTIMIZER),
+        schedule=progress["schedule"],
+        scaler=progress["scaler"],
+        data=progress["data"],
+    )
+    return state, progress["config"]
+
+
+def require_fit(saved: Mapping[str, Any], config: TrainingConfig, path: Path) -> None:
+    """Raise CheckpointError naming every setting that decides the weights and differs from the checkpoint's."""
+    now = config.model_dump()
+    differing = [
+        f"{name}: {saved.get(name)!r} in the checkpoint, {now[name]!r} now"
+        for name, field in TrainingConfig.model_fields.items()
+        if not _may_change(name, field.json_schema_extra, config) and saved.get(name) != now[name]
+    ]
+    before = int(saved.get("train_batch_size", 0)) * int(saved.get("gradient_accumulation_steps", 0))
+    if before != config.effective_batch_size:
+        differing.append(f"effective batch: {before} in the checkpoint, {config.effective_batch_size} now")
+    if differing:
+        raise CheckpointError(
+            f"Checkpoint {path.name} was made with other settings",
+            "; ".join(differing) + ".",
+            "Give the settings of the checkpoint, or begin without resume_from_checkpoint.",
+        )
+
+
+def _may_change(name: str, extra: Any, config: TrainingConfig) -> bool:
+    if name == "max_train_steps":
+        return config.lr_scheduler in STEADY_SCHEDULES
+    return bool(extra["may_change_on_resume"])
+
+
+def rotate(folder: Path, limit: int) -> list[Path]:
+    """Remove the oldest checkpoints beyond `limit`, never the newest that verifies; returns what was removed."""
+    newest_good = next((found for found in good_checkpoints(folder) if isinstance(found, Path)), None)
+    removed = [path for path in list_checkpoints(folder)[limit:] if path != newest_good]
+    for path in removed:
+        # Renamed first, so that a removal cut short leaves nothing that looks like a checkpoint.
+        doomed = path.with_name(f".{path.name}.removed")
+        with contextlib.suppress(OSError):
+            path.replace(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+    return removed

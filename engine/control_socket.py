@@ -1,0 +1,113 @@
+"""The Unix socket on which a supervisor takes commands: for this user alone, and deaf to garbage."""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.contract.errors import RunError
+from engine.contract.protocol import ProtocolError, Request, decode_request
+from engine.contract.run_dir import RunDir, write_atomically
+
+LONGEST_REQUEST = 64 * 1024  # bytes; a request has about 150
+MOST_CONNECTIONS = 64  # the oldest is dropped beyond that, so that silent ones cannot lock others out
+
+Answer = Callable[[Request], str]  # returns why not, or nothing if the command is accepted
+
+
+class ControlSocket:
+    """Accepts one request per connection: a line of JSON in, a line of JSON out."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._key = secrets.token_hex(32)
+        self.refused = 0  # requests with a wrong key or that were none
+        self._connections: dict[socket.socket, bytearray] = {}
+        self._path = _private_folder() / f"{hashlib.sha256(str(run.path).encode()).hexdigest()[:16]}.sock"
+        self._path.unlink(missing_ok=True)  # left by a supervisor that was killed; the run's lock is ours by now
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._path))
+        self._path.chmod(0o600)
+        self._listener.listen()
+        self._listener.setblocking(False)
+        control = {"socket": str(self._path), "key": self._key, "pid": os.getpid()}
+        write_atomically(run.control, json.dumps(control) + "\n", mode=0o600)
+
+    @property
+    def readable(self) -> list[socket.socket]:
+        """What to wait on."""
+        return [self._listener, *self._connections]
+
+    def serve(self, ready: object, answer: Answer) -> None:
+        """Handle one of `readable` that has something to read; never blocks."""
+        if ready is self._listener:
+            self._accept()
+        elif isinstance(ready, socket.socket) and ready in self._connections:
+            self._read(ready, answer)
+
+    def close(self) -> None:
+        """Remove the socket and the control file."""
+        for connection in [*self._connections, self._listener]:
+            connection.close()
+        self._path.unlink(missing_ok=True)
+        self._run.control.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # it went away again
+        connection.setblocking(False)
+        self._connections[connection] = bytearray()
+        if len(self._connections) > MOST_CONNECTIONS:
+            self._drop(next(iter(self._connections)))
+
+    def _read(self, connection: socket.socket, answer: Answer) -> None:
+        received = self._connections[connection]
+        try:
+            data = connection.recv(4096)
+        except OSError:
+            data = b""
+        received += data
+        if b"\n" in received:
+            self._reply(connection, self._judge(bytes(received.partition(b"\n")[0]), answer))
+        if not data or b"\n" in received or len(received) > LONGEST_REQUEST:
+            self._drop(connection)
+
+    def _judge(self, line: bytes, answer: Answer) -> str:
+        try:
+            request, key = decode_request(line)
+        except ProtocolError as error:
+            self.refused += 1
+            return f"not a request: {error}"
+        if not hmac.compare_digest(key.encode(), self._key.encode()):
+            self.refused += 1
+            return "wrong key"
+        return answer(request)
+
+    def _reply(self, connection: socket.socket, reason: str) -> None:
+        reply = json.dumps({"accepted": not reason, "reason": reason}).encode() + b"\n"
+        try:
+            connection.sendall(reply)  # far smaller than a socket's buffer
+        except OSError:
+            return  # the asker is gone; the journal has the answer
+
+    def _drop(self, connection: socket.socket) -> None:
+        del self._connections[connection]
+        connection.close()
+
+
+def _private_folder() -> Path:
+    """A folder of this user's alone, with a short name: socket paths end at 104 bytes on macOS."""
+    folder = Path(tempfile.gettempdir()) / f"shoelora-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise RunError(f"{folder} is not private", "Others could command the run.", f"Remove {folder}.")
+    return folder

@@ -1,0 +1,181 @@
+"""The only file that knows how mps, cuda and cpu differ: choice, precision, memory, settings, errors."""
+
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Read once by torch when it is imported, hence before that. MPS's own guard lies above the physical memory of a
+# 32 GB machine, which then swaps before it fails; HIGH below 1.4 is refused unless LOW is set as well.
+if "PYTORCH_MPS_HIGH_WATERMARK_RATIO" not in os.environ:
+    os.environ["PYTORCH_MPS_HIGH_WATERMARK_RATIO"] = "1.0"
+    os.environ["PYTORCH_MPS_LOW_WATERMARK_RATIO"] = "0.8"
+
+import torch
+
+from engine.contract.errors import DeviceError
+
+DeviceName = Literal["mps", "cuda", "cpu"]
+SMALL_MODEL = 50_000_000  # parameters; below this, threads wait for each other longer than they compute
+MPS_ROWS = 32_768  # rows of a matrix beyond which MPS computed wrong gradients (pytorch #177116)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and why it was chosen."""
+
+    name: DeviceName
+    reason: str
+
+    @property
+    def torch(self) -> torch.device:
+        """The device as torch names it."""
+        return torch.device(self.name)
+
+
+CPU = Device("cpu", "where models wait that are not needed now")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How numbers are kept: `mixed_precision` as accelerate has it, and the dtype of the frozen UNet."""
+
+    mixed_precision: Literal["no", "fp16", "bf16"]
+    base_dtype: torch.dtype
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Bytes of device memory: held by this process, and the most that it should hold; 0 where neither is known."""
+
+    allocated: int
+    limit: int
+
+
+def choose_device(asked: str) -> Device:
+    """The device to train on. Raises DeviceError if the one that was asked for is not there."""
+    missing = {
+        "mps": _why_no_mps(),
+        "cuda": "" if torch.cuda.is_available() else f"torch {torch.__version__} sees no CUDA device.",
+    }
+    if asked == "cpu":
+        return Device("cpu", "asked for")
+    names: tuple[DeviceName, ...] = ("mps", "cuda")
+    for name in names:
+        if asked == name and missing[name]:
+            raise DeviceError(f"There is no {name} device", missing[name], "Set device to auto or cpu.")
+        if asked in {name, "auto"} and not missing[name]:
+            return Device(name, f"asked for; {_hardware(name)}" if asked == name else _hardware(name))
+    return Device("cpu", "neither mps nor cuda is available")
+
+
+def _why_no_mps() -> str:
+    if torch.backends.mps.is_available():
+        return ""
+    if sys.platform != "darwin":
+        return "Apple's Metal exists on macOS only."
+    if not torch.backends.mps.is_built():
+        return f"torch {torch.__version__} was built without MPS."
+    return "This Mac has no Apple GPU that Metal can use, or its macOS is older than 14."
+
+
+def _hardware(name: DeviceName) -> str:
+    if name == "cuda":
+        return str(torch.cuda.get_device_name())
+    gib = torch.mps.recommended_max_memory() / 2**30
+    return f"Apple GPU, recommended working set {gib:.1f} GiB"
+
+
+def choose_precision(asked: str, device: Device) -> Precision:
+    """How to keep numbers on a device. Raises DeviceError where a wish would fail or train wrongly."""
+    if asked == "no":
+        return Precision("no", torch.float32, "fp32", "exact and safe everywhere")
+    if asked == "fp16":
+        if device.name == "cpu":
+            raise DeviceError(
+                "fp16 cannot be trained on cpu",
+                "There is no gradient scaling there.",
+                "Set mixed_precision to no, or to bf16.",
+            )
+        return Precision("fp16", torch.float16, "fp16", "fp16 base with fp32 adapters and loss scaling")
+    if device.name == "cuda" and not torch.cuda.is_bf16_supported():
+        raise DeviceError("This GPU cannot compute in bf16", _hardware("cuda"), "Set mixed_precision to fp16.")
+    slow = "; M1 and M2 emulate bf16, which is slow" if device.name == "mps" else ""
+    return Precision("bf16", torch.bfloat16, "bf16", f"bf16 base with fp32 adapters{slow}")
+
+
+def choose_threads(device: Device, parameters: int) -> None:
+    """On a CPU, one thread for models too small to gain from more (ten demo steps: 0.9 s instead of up to 79 s)."""
+    if device.name == "cpu" and parameters < SMALL_MODEL:
+        torch.set_num_threads(1)
+
+
+def largest_batch(device: Device, resolution: int) -> int | None:
+    """The most samples in one micro-batch that this device computes rightly; None if there is no such bound."""
+    if device.name != "mps":
+        return None
+    return max(1, MPS_ROWS // (resolution // 8) ** 2)  # rows of the longest attention: one per latent pixel
+
+
+def memory(device: Device) -> DeviceMemory:
+    """Device memory in use now."""
+    if device.name == "cuda":
+        total = torch.cuda.get_device_properties(0).total_memory
+        return DeviceMemory(torch.cuda.memory_reserved(), total)
+    if device.name == "mps":
+        return DeviceMemory(torch.mps.driver_allocated_memory(), torch.mps.recommended_max_memory())
+    return DeviceMemory(0, 0)
+
+
+def peak_memory(device: Device) -> int:
+    """Most bytes held so far: on CUDA by tensors; on MPS, which counts no peak, what its driver holds now; else RSS."""
+    if device.name == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if device.name == "mps":
+        return torch.mps.driver_allocated_memory()  # the driver gives back nothing before empty_cache
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage: bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def move(module: torch.nn.Module, device: Device) -> None:
+    """Bring a module's weights to a device, in place."""
+    module.to(device.torch)
+
+
+def synchronize(device: Device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.name == "cuda":
+        torch.cuda.synchronize()
+    elif device.name == "mps":
+        torch.mps.synchronize()
+
+
+def empty_cache(device: Device) -> None:
+    """Give memory that no tensor uses back to the system."""
+    if device.name == "cuda":
+        torch.cuda.empty_cache()
+    elif device.name == "mps":
+        torch.mps.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is the device's or the system's way to say that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    signs = ("MPS backend out of memory", "CUDA out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def describe() -> dict[str, Any]:
+    """What torch finds on this machine, for `check`."""
+    missing = _why_no_mps()
+    cuda = torch.cuda.is_available()
+    return {
+        "torch": torch.__version__,
+        "mps": missing or "available",
+        "cuda": _hardware("cuda") if cuda else "not available",
+        "cpu_threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,45 @@
+"""`python -m engine.preflight`: trains a few steps without keeping them, and says what the whole run will cost."""
+
+import argparse
+import sys
+from statistics import median
+
+from engine import device as devices
+from engine import tool
+from engine.contract.config import TrainingConfig
+from engine.contract.run_dir import Workspace
+from engine.preparation import prepare
+from engine.trainer import Trainer
+
+STEPS = 5
+WARM_UP = 1  # the first step also compiles kernels and fills the allocator
+
+
+def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespace) -> int:
+    """Prepare as a run does, train, and report loss, seconds per step, memory and expected time."""
+    prepared = prepare(config, workspace, tool.print_progress, tool.print_warning)
+    summary = prepared.summary()
+    print(f"[OK] device: {summary.device} ({summary.device_reason}), {summary.dtype} ({summary.dtype_reason})")
+    print(f"[OK] data: {summary.train_samples} training and {summary.validation_samples} validation samples, "
+          f"{summary.skipped_samples} skipped")  # fmt: skip
+    print(f"[OK] adapter: {summary.trainable_parameters:,} trainable parameters", flush=True)
+    trainer = Trainer(prepared)
+    seconds = []
+    for _step in range(STEPS):
+        completed = trainer.step(lambda: 0.0)
+        seconds.append(completed.seconds)
+        print(f"step {completed.step}/{STEPS} loss {completed.train_loss:.4f} grad {completed.gradient_norm:.3g} "
+              f"{completed.seconds:.2f} s", flush=True)  # fmt: skip
+    pace = median(seconds[WARM_UP:])
+    peak = devices.peak_memory(prepared.device)
+    hours, minutes = divmod(round(pace * config.max_train_steps / 60), 60)
+    print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
+    print(
+        f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "
+        f"{hours} h {minutes:02d} min, validation not counted. Nothing of this was kept."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tool.run(argparse.ArgumentParser(prog="engine.preflight"), preflight))

@@ -1,0 +1,188 @@
+"""Everything before the first step: device, data, base model, caches, adapter; shared by training and preflight."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from engine import device as devices
+from engine.attention import set_gradient_checkpointing
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import DataError, DeviceError
+from engine.contract.protocol import TrainingPrepared, WarningRaised
+from engine.contract.run_dir import Workspace
+from engine.dataset import Dataset, Sample, check_pictures, held_out_count, read_dataset, require_usable, split
+from engine.demo.base_model import write_base_model
+from engine.demo.drawing import draw_dataset
+from engine.latent_cache import EmbeddingCache, LatentCache, Progress, file_digest
+from engine.lora import add_adapter
+from engine.model import BaseModel, load_base_model
+from engine.noise import SampleStream
+from engine.training_data import TrainingData
+
+MOST_PROBLEMS_TOLD = 20
+
+Phases = Callable[[str], Progress]  # names a phase, returns the function that reports its progress
+Warn = Callable[[WarningRaised], None]
+
+
+@dataclass
+class Prepared:
+    """All that training needs. The UNet is on the device; VAE and text encoder are on the CPU."""
+
+    config: TrainingConfig
+    device: devices.Device
+    precision: devices.Precision
+    base: BaseModel
+    data: TrainingData
+    parameters: list[torch.nn.Parameter]  # of the adapter
+
+    def summary(self) -> TrainingPrepared:
+        """What was chosen, as an event."""
+        return TrainingPrepared(
+            device=self.device.name,
+            device_reason=self.device.reason,
+            dtype=self.precision.label,
+            dtype_reason=self.precision.reason,
+            train_samples=len(self.data.training),
+            validation_samples=len(self.data.validation),
+            skipped_samples=self.data.skipped,
+            trainable_parameters=sum(parameter.numel() for parameter in self.parameters),
+        )
+
+
+def prepare(config: TrainingConfig, workspace: Workspace, phases: Phases, warn: Warn) -> Prepared:
+    """Make ready to train. Raises a ShoeloraError for anything that stands against it, the cheapest causes first."""
+    device = devices.choose_device(config.device)
+    config = TrainingConfig.model_validate({**config.model_dump(), "device": device.name})  # what auto became must fit
+    precision = devices.choose_precision(config.mixed_precision, device)
+    _require_batch_fits(config, device)
+    write_demo(config, workspace)
+    dataset = _read_usable(config, phases)
+
+    base = load_model(config, precision, phases, warn)
+    devices.choose_threads(device, sum(parameter.numel() for parameter in base.unet.parameters()))
+    data = _cache_data(config, workspace, dataset, base, device, phases, warn)
+
+    parameters = add_adapter(base.unet, config)
+    set_gradient_checkpointing(base.unet, config.gradient_checkpointing)
+    devices.move(base.unet, device)
+    return Prepared(config, device, precision, base, data, parameters)
+
+
+def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:
+    most = devices.largest_batch(device, config.resolution)
+    if most is not None and config.train_batch_size > most:
+        raise DeviceError(
+            f"train_batch_size {config.train_batch_size} is too large for {device.name} at {config.resolution} px",
+            "Beyond 32,768 attention rows it may compute wrong gradients (pytorch #177116).",
+            f"Set train_batch_size to {most} or less and raise gradient_accumulation_steps.",
+        )
+
+
+def write_demo(config: TrainingConfig, workspace: Workspace) -> None:
+    """Make the built-in model and pictures if the config names them and they are not there yet."""
+    if config.pretrained_model_name_or_path == str(workspace.demo_model):
+        write_base_model(workspace.demo_model)
+    if config.train_data_dir == str(workspace.demo_data):
+        draw_dataset(workspace.demo_data)
+
+
+def load_model(config: TrainingConfig, precision: devices.Precision, phases: Phases, warn: Warn) -> BaseModel:
+    """The base model on the CPU, with its notices raised as warnings."""
+    progress = phases("loading the base model")
+    progress(0, 1)
+    base = load_base_model(config.pretrained_model_name_or_path, precision.base_dtype, config.prediction_type)
+    for notice in base.notices:
+        warn(WarningRaised(notice, "The name in the config is out of date.", "Put the new name into the config."))
+    progress(1, 1)
+    return base
+
+
+def _read_usable(config: TrainingConfig, phases: Phases) -> Dataset:
+    """The data set. One that cannot do is refused early, and with its unreadable pictures, so that all is told at once."""
+    dataset = read_dataset(Path(config.train_data_dir))
+    try:
+        _require_usable(dataset, config)
+    except DataError:
+        threads = config.dataloader_num_workers
+        _require_usable(check_pictures(dataset, threads, lambda _: False, phases("checking pictures")), config)
+    return dataset
+
+
+def _require_usable(dataset: Dataset, config: TrainingConfig) -> None:
+    total = len(dataset.samples)
+    require_usable(dataset, config.effective_batch_size, held_out_count(total, config.validation_split))
+
+
+def _cache_data(
+    config: TrainingConfig, workspace: Workspace, dataset: Dataset, base: BaseModel, device: devices.Device,
+    phases: Phases, warn: Warn,
+) -> TrainingData:  # fmt: skip
+    """Check every picture, encode what no cache has, and put the encoders back on the CPU."""
+    latents = LatentCache(workspace.cache, base.vae, config.resolution)
+    embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
+    digests = _digests(dataset, config.dataloader_num_workers)
+    dataset = check_pictures(
+        dataset,
+        config.dataloader_num_workers,
+        lambda sample: latents.has(digests[sample.id], config.random_flip),
+        phases("checking pictures"),
+    )
+    _require_usable(dataset, config)
+    _warn_of_skipped(dataset, warn)
+    training, validation = (
+        [(sample, digests[sample.id]) for sample in part]
+        for part in split(dataset, config.validation_split, config.seed)
+    )
+
+    devices.move(base.vae, device)
+    pictures = [*training, *validation]
+    threads = config.dataloader_num_workers
+    latents.fill(pictures, config.random_flip, threads, device.torch, phases("caching latents"))
+    devices.move(base.vae, devices.CPU)
+    devices.move(base.text_encoder, device)
+    captions = [caption for sample, _ in pictures for caption in sample.captions]
+    prompts = ["", config.validation_negative_prompt, *config.validation_prompts]
+    embeddings.fill([*prompts, *captions], device.torch, phases("caching captions"))
+    devices.move(base.text_encoder, devices.CPU)
+    devices.empty_cache(device)
+
+    channels, height, width = latents.get(training[0][1], flipped=False)[0].shape
+    stream = SampleStream(
+        seed=config.seed,
+        size=len(training),
+        latent_shape=(channels, height, width),
+        timesteps=base.noise_scheduler.config.num_train_timesteps,
+        random_flip=config.random_flip,
+        caption_dropout=config.caption_dropout,
+        noise_offset=config.noise_offset,
+    )
+    scale = float(base.vae.config.scaling_factor)
+    return TrainingData(training, validation, latents, embeddings, stream, scale, len(dataset.problems))
+
+
+def _digests(dataset: Dataset, threads: int) -> dict[str, str]:
+    """SHA-256 of every picture by sample id; of one that cannot be read, nothing that any cache knows."""
+
+    def digest(sample: Sample) -> str:
+        try:
+            return file_digest(sample.image)
+        except OSError:
+            return "unreadable"
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        return dict(zip((s.id for s in dataset.samples), pool.map(digest, dataset.samples), strict=True))
+
+
+def _warn_of_skipped(dataset: Dataset, warn: Warn) -> None:
+    if not dataset.problems:
+        return
+    told = [f"{problem.file}: {problem.reason}" for problem in dataset.problems[:MOST_PROBLEMS_TOLD]]
+    rest = len(dataset.problems) - len(told)
+    more = f"; and {rest} more" if rest else ""
+    total = len(dataset.samples) + len(dataset.problems)
+    what = f"{len(dataset.problems)} of {total} training items are skipped"
+    warn(WarningRaised(what, "; ".join(told) + more, "Mend or remove them before the next run."))

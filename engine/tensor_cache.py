@@ -1,0 +1,65 @@
+"""A folder of tensors by key, in safetensors files that are written whole or not at all."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+class TensorCache:
+    """Tensors keyed by what they were computed from, so that any run may read what another has written.
+
+    Each `add` makes one file. Files are memory-mapped, so only what is read takes memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, Any] = {}  # key to the open file that holds it
+        self.damaged: list[Path] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in sorted(folder.glob("*.safetensors")):
+            self._open(part)
+
+    def _open(self, part: Path) -> None:
+        """Index a file; one that was torn is removed, and its tensors are computed anew."""
+        try:
+            file: Any = safe_open(part, framework="pt")
+        except (SafetensorError, OSError):
+            self.damaged.append(part)
+            part.unlink(missing_ok=True)
+            return
+        for key in file.keys():  # noqa: SIM118 (the file is no mapping)
+            self._files[key] = file
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, key: str) -> Tensor:
+        tensor: Tensor = self._files[key].get_tensor(key)
+        return tensor
+
+    def add(self, tensors: Mapping[str, Tensor]) -> None:
+        """Write tensors into a new file, flushed to disk before it gets its name."""
+        if not tensors:
+            return
+        part = self._folder / f"{uuid.uuid4().hex}.safetensors"
+        temporary = part.with_suffix(".tmp")
+        try:
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(part)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        self._open(part)

@@ -1,0 +1,48 @@
+"""What the tools that run in a process of their own share: arguments, the config on standard input, errors."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import libraries
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import ShoeloraError
+from engine.contract.protocol import WarningRaised
+from engine.contract.run_dir import Workspace
+
+libraries.quiet()  # at import: the tools import this module before the libraries
+Tool = Callable[[TrainingConfig, Workspace, argparse.Namespace], int]
+
+
+def run(parser: argparse.ArgumentParser, tool: Tool) -> int:
+    """Parse the arguments, read the config, run the tool. A foreseeable error is told in words, with exit code 1."""
+    parser.add_argument("--workspace", type=Path, default=Path.cwd())
+    arguments = parser.parse_args()
+    try:
+        config = TrainingConfig.model_validate_json(sys.stdin.read())
+        return tool(config, Workspace(arguments.workspace.resolve()), arguments)
+    except ShoeloraError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130
+
+
+def print_warning(warning: WarningRaised) -> None:
+    """A warning as lines on standard error."""
+    print(f"[WARN] {warning.what}\n       {warning.why}\n       {warning.remedy}", file=sys.stderr)
+
+
+def print_progress(phase: str) -> Callable[[int, int], None]:
+    """Progress of a phase: one line that counts up on a terminal, first and last line elsewhere."""
+    on_terminal = sys.stdout.isatty()
+
+    def progress(done: int, total: int) -> None:
+        if on_terminal:
+            print(f"\r{phase} {done}/{total}", end="\n" if done == total else "", flush=True)
+        elif done == total:
+            print(f"{phase} {done}/{total}", flush=True)
+
+    return progress

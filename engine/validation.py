@@ -1,0 +1,168 @@
+"""Validation: the loss on held-out samples with fixed noise, and images with fixed seeds from the model in memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from engine import device as devices
+from engine.contract.config import TrainingConfig
+from engine.latent_cache import EmbeddingCache
+from engine.loss import loss_per_sample, prediction_target
+from engine.model import BaseModel
+from engine.training_data import BANDS, TrainingData
+
+BLACK = 4 / 255  # a picture whose brightest value lies below this is black
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """A picture and what made it; `fault` says why it cannot be right, if so."""
+
+    index: int
+    prompt: str
+    seed: int
+    image: Image.Image
+    fault: str
+
+
+@torch.no_grad()
+def validation_loss(
+    unet: Any, base: BaseModel, data: TrainingData, device: torch.device, batch_size: int, boundary: Callable[[], Any]
+) -> tuple[float, tuple[float, float, float, float]]:
+    """Mean loss over the held-out samples, each in all four timestep bands; and the mean of each band, low to high."""
+    unet.eval()
+    bands = []
+    for band in range(BANDS):
+        losses: list[Tensor] = []
+        for first in range(0, len(data.validation), batch_size):
+            boundary()
+            positions = range(first, min(first + batch_size, len(data.validation)))
+            batch = data.validation_batch(band, positions, device)
+            noisy = base.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+            target = prediction_target(base.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
+            predicted = unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
+            losses.append(loss_per_sample(base.noise_scheduler, predicted, target, batch.timesteps, snr_gamma=None))
+        bands.append(torch.cat(losses).mean().item())
+    low, second, third, high = bands
+    return sum(bands) / BANDS, (low, second, third, high)
+
+
+def save_labelled(generated: GeneratedImage, path: Path, **labels: object) -> None:
+    """Write a PNG, whole or not at all, with prompt, seed and the labels in text chunks of its own."""
+    chunks = PngInfo()
+    for key, value in {"prompt": generated.prompt, "seed": generated.seed, **labels}.items():
+        chunks.add_itxt(key, str(value))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    generated.image.save(temporary, format="PNG", pnginfo=chunks)
+    temporary.replace(path)
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """How images are generated; size in pixels."""
+
+    resolution: int
+    inference_steps: int
+    guidance_scale: float
+    negative_prompt: str
+    batch_size: int
+
+    @classmethod
+    def of(cls, config: TrainingConfig) -> "ImageSettings":
+        """The settings of a run's validation images."""
+        return cls(
+            config.resolution, config.validation_inference_steps, config.validation_guidance_scale,
+            config.validation_negative_prompt, config.train_batch_size,
+        )  # fmt: skip
+
+
+def generate(
+    unet: Any,
+    base: BaseModel,
+    embeddings: EmbeddingCache,
+    wanted: list[tuple[str, int]],
+    settings: ImageSettings,
+    device: devices.Device,
+    boundary: Callable[[int, int], Any],
+) -> Iterator[GeneratedImage]:
+    """One picture for each (prompt, seed), by DPM++ 2M. `boundary(done, total)` counts denoising steps of batches.
+
+    Seeds are those of a CPU generator, so any diffusers pipeline gives the same pictures. Prompts must be in the cache.
+    """
+    unet.eval()
+    pipeline = StableDiffusionPipeline(
+        vae=None, text_encoder=None, tokenizer=None, unet=unet, safety_checker=None, feature_extractor=None,
+        scheduler=DPMSolverMultistepScheduler.from_config(base.noise_scheduler.config), requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    batches = [wanted[first : first + settings.batch_size] for first in range(0, len(wanted), settings.batch_size)]
+    total = len(batches) * settings.inference_steps
+    index = 0
+    for number, batch in enumerate(batches):
+
+        def step_ended(_: Any, step: int, __: Any, kwargs: dict[str, Any], number: int = number) -> dict[str, Any]:
+            boundary(number * settings.inference_steps + step + 1, total)
+            return kwargs
+
+        latents = _denoise(pipeline, embeddings, base, batch, settings, device, step_ended)
+        for (prompt, seed), pixels in zip(batch, _decode(base, latents, device), strict=True):
+            yield GeneratedImage(index, prompt, seed, _to_image(pixels), _fault(pixels))
+            index += 1
+
+
+@torch.no_grad()
+def _denoise(
+    pipeline: Any, embeddings: EmbeddingCache, base: BaseModel, batch: list[tuple[str, int]], settings: ImageSettings,
+    device: devices.Device, step_ended: Callable[..., dict[str, Any]],
+) -> Tensor:  # fmt: skip
+    """Latents (B, 4, h, w) of a batch of prompts and seeds."""
+    dtype = base.unet.dtype
+    factor = 2 ** (len(base.vae.config.block_out_channels) - 1)
+    shape = (base.unet.config.in_channels, settings.resolution // factor, settings.resolution // factor)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for _, seed in batch]
+    positive = torch.stack([embeddings.get(prompt) for prompt, _ in batch])
+    negative = embeddings.get(settings.negative_prompt).expand_as(positive)
+    latents: Tensor = pipeline(
+        prompt_embeds=positive.to(device.torch, dtype),
+        negative_prompt_embeds=negative.to(device.torch, dtype),
+        latents=torch.stack(noise).to(device.torch, dtype),
+        height=settings.resolution,
+        width=settings.resolution,
+        num_inference_steps=settings.inference_steps,
+        guidance_scale=settings.guidance_scale,
+        output_type="latent",
+        callback_on_step_end=step_ended,
+    ).images
+    return latents
+
+
+@torch.no_grad()
+def _decode(base: BaseModel, latents: Tensor, device: devices.Device) -> Iterator[Tensor]:
+    """Pixels (3, H, W) in [-1, 1] on the CPU, decoded in fp32: in fp16 the VAE of SD 1.5 overflows to black."""
+    devices.move(base.vae, device)
+    try:
+        for latent in latents.float() / base.vae.config.scaling_factor:
+            pixels: Tensor = base.vae.decode(latent[None]).sample[0].cpu()
+            yield pixels
+    finally:
+        devices.move(base.vae, devices.CPU)
+        devices.empty_cache(device)
+
+
+def _fault(pixels: Tensor) -> str:
+    if not torch.isfinite(pixels).all():
+        return "holds numbers that are not finite"
+    return "is black" if pixels.max() < 2 * BLACK - 1 else ""
+
+
+def _to_image(pixels: Tensor) -> Image.Image:
+    values = (pixels.nan_to_num(-1).clamp(-1, 1) + 1) * 127.5
+    return Image.fromarray(values.round().byte().permute(1, 2, 0).numpy())

@@ -1,0 +1,66 @@
+"""The worker process: trains one run until it ends, and reports what happens."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import traceback
+from pathlib import Path
+
+from engine import libraries
+from engine.channel import Channel
+from engine.contract.errors import ShoeloraError
+from engine.contract.protocol import Event, LogRecorded, Report, RunFailed
+from engine.contract.run_dir import RunDir
+from engine.inbox import Inbox
+
+# torch is imported inside `work`: the supervisor imports this module to start the process, and has to stay small.
+
+
+def work(run_path: str, log_dir: str, channel: Channel) -> None:
+    """Entry of the process. Every foreseeable error is reported as RunFailed; the exit code is 0 then too."""
+    channel.become_worker()
+    run = RunDir(Path(run_path))
+
+    def emit(event: Event, command_id: str | None = None) -> None:
+        channel.reports.put(Report(event, command_id))
+
+    inbox = Inbox(channel.commands, emit)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: inbox.end_from_outside("the system asked the worker to end"))
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        inbox.watch_supervisor(supervisor.sentinel)
+    libraries.quiet()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        from engine.training import train_run
+
+        train_run(run, Path(log_dir), inbox, emit)
+    except ShoeloraError as error:
+        emit(RunFailed(error.what, error.why, error.remedy))
+    except Exception as error:
+        traceback.print_exc()
+        emit(LogRecorded("error", traceback.format_exc().strip()))
+        emit(_failure(error, Path(log_dir)))
+    if inbox.is_orphan:
+        os._exit(0)  # nobody reads the reports; waiting for them to be sent would never end
+    channel.flush_reports()
+
+
+def _failure(error: Exception, log_dir: Path) -> RunFailed:
+    """An error that nobody foresaw, or one of the two that have an advice of their own."""
+    from engine.device import is_out_of_memory
+
+    name = f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        return RunFailed(
+            "Memory ran out.",
+            name,
+            "Halve train_batch_size and double gradient_accumulation_steps (the result stays the same), "
+            "or set gradient_checkpointing to attention or full; then `shoelora-tui resume`.",
+        )
+    if isinstance(error, OSError):
+        return RunFailed("A file could not be read or written.", name, "Mend that, then `shoelora-tui resume`.")
+    return RunFailed("Training ended by an error that nobody foresaw.", name, f"The log in {log_dir} has the whole.")
