@@ -1,0 +1,87 @@
+"""Checkpointing modes: the same numbers and gradients, and the work that each one does twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from engine.attention import set_gradient_checkpointing
+from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine.lora import adapter_state, add_adapter, load_adapter_state
+
+MODES: tuple[GradientCheckpointing, ...] = ("none", "attention", "full")
+
+
+class CountedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts forward attention products by their number of query tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tokens: list[int] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if "scaled_dot_product" in str(func) and "backward" not in str(func):
+            self.tokens.append(args[0].shape[2])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def unet(base_model_dir: Path) -> UNet2DConditionModel:
+    model = UNet2DConditionModel.from_pretrained(base_model_dir / "unet").requires_grad_(False)
+    add_adapter(model, TrainingConfig(lora_rank=2))
+    generator = torch.Generator().manual_seed(0)
+    load_adapter_state(model, {k: torch.randn(v.shape, generator=generator) for k, v in adapter_state(model).items()})
+    return model
+
+
+def step(unet: UNet2DConditionModel, side: int) -> tuple[Tensor, dict[str, Tensor], list[int]]:
+    """Prediction, gradients, and the tokens of every attention product, for latents of side x side."""
+    generator = torch.Generator().manual_seed(1)
+    noisy, text = (torch.randn(shape, generator=generator) for shape in ((2, 4, side, side), (2, 7, 32)))
+    unet.zero_grad()
+    with CountedProducts() as counted:
+        prediction = unet(noisy, torch.tensor([10, 900]), text).sample
+        prediction.square().mean().backward()
+    gradients = {name: p.grad.clone() for name, p in unet.named_parameters() if p.requires_grad and p.grad is not None}
+    return prediction.detach(), gradients, counted.tokens
+
+
+@pytest.mark.parametrize("mode", ["attention", "full"])
+def test_a_mode_changes_neither_prediction_nor_gradients(
+    unet: UNet2DConditionModel, mode: GradientCheckpointing
+) -> None:
+    plain, plain_gradients, _ = step(unet, 32)
+    set_gradient_checkpointing(unet, mode)
+    prediction, gradients, _ = step(unet, 32)
+    assert torch.equal(prediction, plain)
+    assert len(gradients) == len(plain_gradients) == 64
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, plain_gradients[name], rtol=1e-6, atol=1e-6)
+
+
+def test_only_long_self_attention_is_computed_again(unet: UNet2DConditionModel) -> None:
+    # 32x32 latents: three transformer blocks see 1,024 tokens, the middle one sees 256; each has two attentions.
+    _, _, plain = step(unet, 32)
+    assert sorted(plain) == [256] * 2 + [1024] * 6
+    set_gradient_checkpointing(unet, "attention")
+    assert sorted(step(unet, 32)[2]) == [256] * 2 + [1024] * 9
+    assert len(step(unet, 24)[2]) == 8  # 576 tokens are not long
+    with torch.no_grad(), CountedProducts() as counted:
+        unet(torch.zeros(1, 4, 32, 32), 1, torch.zeros(1, 7, 32))
+    assert len(counted.tokens) == 8
+
+
+@pytest.mark.parametrize("before", MODES)
+@pytest.mark.parametrize(("mode", "products"), [("none", 8), ("attention", 11), ("full", 16)])
+def test_setting_a_mode_undoes_the_others(
+    unet: UNet2DConditionModel, before: GradientCheckpointing, mode: GradientCheckpointing, products: int
+) -> None:
+    set_gradient_checkpointing(unet, before)
+    set_gradient_checkpointing(unet, mode)
+    assert len(step(unet, 32)[2]) == products
