@@ -1,5 +1,6 @@
 """Write a folder so that it appears whole or not at all, and an older one goes only when the new one is complete."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,22 +9,27 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
     """A new empty folder to write into; when the block ends well it is flushed to disk and takes `folder`'s place.
 
-    After an exception in the block nothing has changed. What an earlier crash left over is removed first.
+    Without `replace`, a folder that another process finished meanwhile is kept and the new one dropped. After an
+    exception in the block nothing has changed. What processes that died here left over is removed first.
     """
+    _remove_leftovers(folder)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
         yield fresh
         _flush(fresh)
-        if folder.exists():
+        if replace and folder.exists():
             folder.rename(old)  # a full folder cannot be renamed over another
-        fresh.rename(folder)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if replace or not folder.exists():
+                raise
+            shutil.rmtree(fresh)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         if old.exists() and not folder.exists():
@@ -31,6 +37,26 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raise
     _flush_entry(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half-written folders, which may be gigabytes, of processes that are gone, and of this one."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        name, _, kind = leftover.name.rpartition(".")
+        process = name.rpartition(".")[2]
+        if kind in {"new", "old"} and process.isdecimal() and not _is_another_live_process(int(process)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_another_live_process(process: int) -> bool:
+    if process == os.getpid():
+        return False
+    with contextlib.suppress(PermissionError):  # it lives, but is somebody else's
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+    return True
 
 
 def _flush(folder: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import diffusers
 import torch
-import transformers
 from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors import SafetensorError
 from torch import nn
@@ -42,8 +41,6 @@ def load_base_model(name: str, unet_dtype: torch.dtype, prediction_type: Predict
     VAE and text encoder are fp32 whatever they were saved as, the UNet is `unet_dtype`; all are on the CPU. `auto`
     takes the prediction type of the model. Raises ModelError if the model is missing, damaged or of another kind.
     """
-    diffusers.utils.logging.disable_progress_bar()  # their bars would be drawn over ours
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     source = find_base_model(name)
     if source.path.is_file():
         parts = _load_single_file(source.path, unet_dtype, SD15_CONFIGS)

@@ -28,15 +28,6 @@ class ModelSource:
     notices: tuple[str, ...] = ()
 
 
-def is_available(name: str) -> str | None:
-    """None if a base model can be loaded as far as its files' names, headers and configs tell; else why not."""
-    try:
-        find_base_model(name)
-    except ModelError as error:
-        return str(error)
-    return None
-
-
 def find_base_model(name: str) -> ModelSource:
     """The source behind a path or a hub id. Raises ModelError if it is missing, incomplete or of another kind."""
     local = Path(name).expanduser()

@@ -25,7 +25,7 @@ def write_base_model(folder: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(WEIGHTS_SEED)
         pipeline = _pipeline()
-    with atomic_folder(folder) as fresh:
+    with atomic_folder(folder, replace=False) as fresh:
         pipeline.save_pretrained(fresh, safe_serialization=True)
 
 

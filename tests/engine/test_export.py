@@ -11,7 +11,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.atomic_folder import atomic_folder
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import TrainingError
 from engine.export import export_adapter, export_pipeline
@@ -211,14 +210,3 @@ def test_a_newer_export_takes_the_place_of_an_older_one(base_model_dir: Path, tm
     paths = export_adapter(unet, config, tmp_path / "lora", run_name="new", step=6, train_samples=9)
     assert {path.name for path in paths if "kohya" in path.name} == {"new_kohya.safetensors"}
     assert [path.name for path in tmp_path.iterdir()] == ["lora"]
-
-
-def test_a_folder_whose_writing_fails_changes_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "old").write_text("kept")
-    with pytest.raises(OSError, match="disk full"), atomic_folder(folder) as fresh:
-        (fresh / "new").write_text("half")
-        raise OSError("disk full")
-    assert (folder / "old").read_text() == "kept"
-    assert list(tmp_path.iterdir()) == [folder]
