@@ -50,13 +50,14 @@ $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 
 # Every candidate is run before it is believed: pyenv has shims that only fail, Debian a Python without ensurepip.
 $(BIN)/python:
+	@rm -rf $(VENV)
 	@for candidate in python3.13 python3.12 python3.11 python3 python; do \
 	    if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not ($(OLDEST)) <= sys.version_info[:2] <= ($(NEWEST)))' >/dev/null 2>&1; then \
 	        echo "Making $(VENV) with `$$candidate --version`."; \
-	        exec $$candidate -m venv --clear $(VENV); \
+	        exec $$candidate -m venv $(VENV); \
 	    fi; \
 	done; \
-	if command -v uv >/dev/null 2>&1; then exec uv venv --clear --python '>=3.11,<3.14' $(VENV); fi; \
+	if command -v uv >/dev/null 2>&1; then exec uv venv --python '>=3.11,<3.14' $(VENV); fi; \
 	echo "No Python 3.11, 3.12 or 3.13 was found, and no uv."; \
 	echo "Install one of them, then type make again:"; \
 	echo "  macOS    brew install python@3.13"; \

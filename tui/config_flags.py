@@ -2,9 +2,8 @@
 
 import argparse
 import difflib
-import types
 from collections.abc import Sequence
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 from pydantic.fields import FieldInfo
@@ -27,8 +26,8 @@ BARE_MEANS_TRUE = {"gradient_checkpointing"}  # on or off in diffusers' scripts,
 class CommandParser(argparse.ArgumentParser):
     """An ArgumentParser that names the nearest known flag when it meets an unknown one, and never guesses."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, except that nothing may be left over: exits with code 2 instead."""
@@ -102,12 +101,12 @@ def _arity(name: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def _metavar(field: FieldInfo) -> str:
-    kind = field.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        kind = next(part for part in get_args(kind) if part is not type(None))
-    if get_origin(kind) is Literal:
-        return "{" + ",".join(get_args(kind)) + "}"
-    return {bool: "{true,false}", int: "INTEGER", float: "NUMBER"}.get(kind, "TEXT")  # type: ignore[call-overload, no-any-return]
+    kinds = {field.annotation, *get_args(field.annotation)}  # float | None has float among its arguments
+    if get_origin(field.annotation) is Literal:
+        return "{" + ",".join(get_args(field.annotation)) + "}"
+    if bool in kinds:
+        return "{true,false}"
+    return "INTEGER" if int in kinds else "NUMBER" if float in kinds else "TEXT"
 
 
 def _help(field: FieldInfo) -> str:

@@ -68,8 +68,10 @@ def status_lines(view: RunView) -> list[str]:
         f"  step          {view.step} of {view.max_train_steps}",
         f"  train loss    {loss(status['train_loss'])}",
         f"  validation    {loss(status['validation_loss'])}",
-        f"  pace          {pace(view.steps_per_minute)}, {duration(view.eta_seconds)} left",
+        f"  pace          {pace(view.steps_per_minute)}",
     ]
+    if view.eta_seconds is not None:
+        lines[-1] += f", {duration(view.eta_seconds)} left"
     if view.phase:
         lines.append(f"  now           {view.phase.phase} {view.phase.done}/{view.phase.total}")
     if not view.state.is_final:

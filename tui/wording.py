@@ -36,8 +36,10 @@ def duration(seconds: float | None) -> str:
 
 
 def pace(steps_per_minute: float | None) -> str:
-    """Steps per minute with three digits that count."""
-    return NOTHING if steps_per_minute is None else f"{steps_per_minute:.3g} steps/min"
+    """Steps per minute, with as many digits as count."""
+    if steps_per_minute is None:
+        return NOTHING
+    return f"{steps_per_minute:.0f} steps/min" if steps_per_minute >= 100 else f"{steps_per_minute:.3g} steps/min"
 
 
 def loss(value: float | None) -> str:
