@@ -1,4 +1,6 @@
-"""What every test shares: quiet, offline libraries on one thread, and the demo base model written once."""
+"""What every test shares: quiet, offline libraries on one thread, and a tiny run's model, pictures and preparation."""
+
+from __future__ import annotations
 
 import os
 
@@ -6,15 +8,23 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from engine.contract.config import TrainingConfig
+from engine.contract.run_dir import Workspace
+
+if TYPE_CHECKING:  # torch is not imported at the top: tests of the console must not pay for it
+    from engine.preparation import Prepared
 
 
 @pytest.fixture(scope="session")
 def base_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo base model, read only: a diffusers folder of 4 MB. Each pytest-xdist worker writes its own."""
-    import torch  # not at the top: tests of the console must not pay for it
+    import torch
 
     from engine.demo.base_model import write_base_model
 
@@ -22,3 +32,54 @@ def base_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "base_model"
     write_base_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace whose data/ holds 24 drawn shoes: 16 to train on, 8 held out. Its cache is shared by all tests."""
+    from engine.demo.drawing import draw_dataset
+
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    draw_dataset(workspace.root / "data", count=24, resolution=64)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def tiny_config(base_model_dir: Path, tiny_workspace: Workspace) -> Callable[..., TrainingConfig]:
+    """Makes the config of a tiny run: 8 samples per step, latents of (4, 8, 8); keywords change settings."""
+
+    def make(**changes: object) -> TrainingConfig:
+        settings: dict[str, object] = {
+            "pretrained_model_name_or_path": str(base_model_dir),
+            "train_data_dir": str(tiny_workspace.root / "data"),
+            "resolution": 64,
+            "train_batch_size": 4,
+            "gradient_accumulation_steps": 2,
+            "max_train_steps": 20,
+            "learning_rate": 2e-3,
+            "lora_rank": 4,
+            "lora_alpha": 8,
+            "gradient_checkpointing": "none",
+            "validation_prompts": ["a photo of red shoes", "blue sneakers on white background"],
+            "num_validation_images": 2,
+            "validation_inference_steps": 4,
+            "dataloader_num_workers": 0,
+            "device": "cpu",
+        }
+        return TrainingConfig.model_validate({**settings, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prepare_tiny(tiny_config: Callable[..., TrainingConfig], tiny_workspace: Workspace) -> Callable[..., Prepared]:
+    """Prepares a tiny run with a model of its own; keywords change settings. Latents come from the shared cache."""
+    from engine.preparation import prepare
+
+    def make(**changes: object) -> Prepared:
+        warnings: list[object] = []
+        prepared = prepare(tiny_config(**changes), tiny_workspace, lambda _: lambda done, total: None, warnings.append)
+        assert not warnings
+        return prepared
+
+    return make
