@@ -61,7 +61,8 @@ class Inbox:
     def __init__(self, commands: CommandQueue, emit: Emit) -> None:
         self._commands = commands
         self._emit = emit
-        self._paused = False
+        self._depth = 0  # 1 inside a validation that was begun from a boundary
+        self._paused_at: int | None = None  # depth of the boundary at which the pause was asked for
         self._validations: list[Request] = []  # asked for, to be answered when the one going on has ended
         self._ending: StopRequested | None = None  # set from a thread or a signal handler
         self.is_orphan = False
@@ -96,12 +97,17 @@ class Inbox:
             request = self._next()
             if request is not None:
                 self._obey(request)
-            elif not self._paused:
+            elif not self._holding:
                 return time.perf_counter() - started
+
+    @property
+    def _holding(self) -> bool:
+        """A run that was paused may still be asked to validate; that validation runs, unless it is paused itself."""
+        return self._paused_at is not None and self._paused_at >= self._depth
 
     def _next(self) -> Request | None:
         try:
-            return self._commands.get(block=self._paused, timeout=PAUSE_LOOK)
+            return self._commands.get(block=self._holding, timeout=PAUSE_LOOK)
         except Empty:
             return None
         except (EOFError, OSError):
@@ -113,11 +119,11 @@ class Inbox:
             case Stop(save=save):
                 raise StopRequested(save, request.id, "asked for")
             case Pause():
-                self._paused = True
+                self._paused_at = self._depth
                 self._emit(StateChanged("paused"), request.id)
                 self._complete(request, "paused; model and gradients are kept in memory")
             case Resume():
-                self._paused = False
+                self._paused_at = None
                 self._emit(StateChanged("running"), request.id)
                 self._complete(request, "running again")
             case SaveCheckpoint():
@@ -136,7 +142,11 @@ class Inbox:
         """Validate now, unless a validation is going on, which then answers this request too."""
         self._validations.append(request)
         if not self.validation_running and self.actions:
-            self.actions.validate(request.id)
+            self._depth += 1
+            try:
+                self.actions.validate(request.id)
+            finally:
+                self._depth -= 1
 
     def _save(self, request: Request) -> None:
         if self.actions is None:

@@ -1,6 +1,9 @@
 """Keeps the libraries' progress bars and advice out of logs and terminals; to be called before they are imported."""
 
 import os
+import threading
+
+from tqdm import tqdm
 
 SETTINGS = {
     "TQDM_DISABLE": "1",
@@ -15,3 +18,4 @@ def quiet() -> None:
     """What a user has set already stays."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a killed worker would leave behind

@@ -102,7 +102,7 @@ def load_model(config: TrainingConfig, precision: devices.Precision, phases: Pha
 
 
 def _read_usable(config: TrainingConfig, phases: Phases) -> Dataset:
-    """The data set. One that cannot do is refused early, and with its unreadable pictures, so that all is told at once."""
+    """The data set. One that cannot do is refused early, with its unreadable pictures, so that all is told at once."""
     dataset = read_dataset(Path(config.train_data_dir))
     try:
         _require_usable(dataset, config)

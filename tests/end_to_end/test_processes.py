@@ -1,0 +1,133 @@
+"""Supervisor and worker as real processes: signals, second starts, failures, and what they leave behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import control
+from engine.contract.errors import RunError
+from engine.contract.protocol import (
+    CheckpointSaved,
+    CommandRejected,
+    LogRecorded,
+    Pause,
+    RunFailed,
+    Stop,
+    WorkerDied,
+    WorkerStarted,
+)
+from engine.contract.run_dir import RunDir, Workspace
+from engine.contract.run_state import RunState
+
+Launch = Callable[..., RunDir]
+WatchRun = Callable[[RunDir], Any]
+
+
+def supervisor_of(run: RunDir) -> int:
+    return int(run.lock.read_text())
+
+
+def test_sigterm_saves_and_ends_and_sighup_is_ignored(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_train_steps=1000)
+    following = watch(run)
+    following.until_step(2)
+    os.kill(supervisor_of(run), signal.SIGHUP)
+    following.until_step(5)
+    os.kill(supervisor_of(run), signal.SIGTERM)
+    records = following.until_the_end()
+    assert [r.event.why for r in records if isinstance(r.event, CheckpointSaved)][-1] == "stop"
+    assert run.state() is RunState.STOPPED
+    assert not run.control.exists()
+
+
+def test_only_one_supervisor_works_on_a_run(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_train_steps=1000)
+    watch(run).until_step(1)
+    with pytest.raises(RunError, match="cannot be resumed"):
+        control.restart(run)
+    second = subprocess.run(
+        [sys.executable, "-m", "engine.supervisor", str(run.path), str(run.path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert second.returncode == 1
+    assert f"held by process {supervisor_of(run)}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert control.send_and_wait(run, Stop(save=False)).obeyed
+
+
+def test_socket_and_key_are_private_and_go_with_the_run(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_train_steps=1000)
+    watch(run).until_step(1)
+    address = Path(json.loads(run.control.read_text())["socket"])
+    assert oct(run.control.stat().st_mode & 0o777) == "0o600"
+    assert oct(address.stat().st_mode & 0o777) == "0o600"
+    assert oct(address.parent.stat().st_mode & 0o777) == "0o700"
+    assert control.send_and_wait(run, Stop(save=False)).obeyed
+    watch(run).until_the_end()
+    assert not address.exists()
+    assert not run.control.exists()
+
+
+def test_a_missing_data_set_fails_in_words(launch: Launch, watch: WatchRun, tmp_path: Path) -> None:
+    run = launch(Workspace(tmp_path), train_data_dir="nowhere")
+    records = watch(run).until_the_end()
+    (failed,) = [r.event for r in records if isinstance(r.event, RunFailed)]
+    assert str(tmp_path / "nowhere") in failed.what
+    assert run.state() is RunState.FAILED
+    assert not any(isinstance(r.event, WorkerDied) for r in records), "a refusal is no crash: nothing to restart"
+
+
+def test_a_run_failed_by_its_data_goes_on_when_they_are_there(
+    launch: Launch, watch: WatchRun, tmp_path: Path, shared_workspace: Workspace, undisturbed: RunDir
+) -> None:
+    assert undisturbed.state() is RunState.FINISHED  # its pictures are borrowed
+    run = launch(Workspace(tmp_path), train_data_dir="shoes", max_train_steps=6)
+    watch(run).until_the_end()
+    assert run.state() is RunState.FAILED
+    (tmp_path / "shoes").symlink_to(shared_workspace.demo_data)
+    control.restart(run)
+    watch(run).until_the_end()
+    assert run.state() is RunState.FINISHED
+
+
+def test_a_worker_that_keeps_dying_is_given_up(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_restarts=1)
+    following = watch(run)
+    for _ in range(2):
+        worker = following.until(lambda event: isinstance(event, WorkerStarted)).event.pid
+        os.kill(worker, signal.SIGKILL)
+    records = following.until_the_end()
+    (failed,) = [r.event for r in records if isinstance(r.event, RunFailed)]
+    assert failed.what.startswith("The worker died 2 times")
+    assert run.state() is RunState.FAILED
+
+
+def test_a_stop_while_preparing_is_obeyed(launch: Launch, watch: WatchRun) -> None:
+    run = launch()
+    with pytest.raises(RunError, match="preparing"):
+        control.send(run, Pause())
+    assert control.send_and_wait(run, Stop()).obeyed
+    records = watch(run).until_the_end()
+    assert any(isinstance(r.event, CommandRejected) for r in records)
+    assert run.state() is RunState.STOPPED
+    assert not run.lora_weights.exists()
+
+
+def test_no_process_and_no_semaphore_outlives_a_run(launch: Launch, watch: WatchRun) -> None:
+    run = launch(checkpointing_steps=2, max_train_steps=8)
+    following = watch(run)
+    worker = following.until(lambda event: isinstance(event, WorkerStarted)).event.pid
+    following.until_step(3)
+    os.kill(worker, signal.SIGKILL)
+    records = following.until_the_end()
+    assert run.state() is RunState.FINISHED
+    log_dirs = list(run.workspace.logs.glob(f"*/train_{run.name}/*"))
+    assert [(folder / "worker_output.txt").read_text() for folder in log_dirs] == [""]
+    assert not [r for r in records if isinstance(r.event, LogRecorded) and r.event.level == "error"]
