@@ -61,10 +61,10 @@ class Trainer:
         """
         started, held = time.perf_counter(), 0.0
         for _ in range(MOST_OVERFLOWS):
-            self.unet.train()
             total = torch.zeros((), device=self.device)
             for numbers in self._micro_batches():
                 held += boundary()
+                self.unet.train()  # a validation at the boundary has left it in evaluation mode
                 batch = self.data.batch(numbers, self.device)
                 if self.config.lora_dropout:
                     torch.manual_seed(self.config.seed + numbers[0])  # the only draw that torch makes itself
@@ -81,6 +81,8 @@ class Trainer:
             learning_rate = self.schedule.get_last_lr()[0]
             if not self._overflowed(total, norm):
                 break
+        else:
+            raise self._not_finite(total, norm)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
@@ -114,8 +116,11 @@ class Trainer:
             self.optimizer.zero_grad()
             return True
         self.optimizer.zero_grad()
+        raise self._not_finite(loss, norm)
+
+    def _not_finite(self, loss: torch.Tensor, norm: torch.Tensor) -> TrainingError:
         numbers = range(self.samples_seen, self.samples_seen + self.config.effective_batch_size)
-        raise TrainingError(
+        return TrainingError(
             f"Step {self.steps_done + 1} gave a number that is not finite",
             f"loss {loss.item()}, gradient norm {norm.item()}; samples {', '.join(self.data.sample_names(numbers))}.",
             "Lower learning_rate, or use mixed_precision no; then resume from the last checkpoint.",
@@ -149,7 +154,8 @@ class Trainer:
         entries: dict[int, dict[str, Any]] = {}
         for index, name in enumerate(names):
             prefix = f"{name}."
-            entries[index] = {k.removeprefix(prefix): v for k, v in state.optimizer.items() if k.startswith(prefix)}
+            # cloned, since load_state_dict keeps the tensors that it is given
+            entries[index] = {k[len(prefix) :]: v.clone() for k, v in state.optimizer.items() if k.startswith(prefix)}
             if state.step and not entries[index]:
                 raise CheckpointError(f"The checkpoint of step {state.step} has no optimizer state for {name}")
         inner = self.optimizer.optimizer
