@@ -12,6 +12,7 @@ from engine.contract.run_state import RunState
 
 PACE_WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
 LOG_LINES = 5000
+SHOWN_ELSEWHERE = p.StepCompleted | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
 
 
 @dataclass
@@ -44,6 +45,7 @@ class RunView:
     pending: dict[str, str] = field(default_factory=dict)  # command id to command, accepted and not yet obeyed
     last_answer: str = ""
     log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LOG_LINES))
+    logged: int = 0  # lines ever put into the log, also those that it has dropped since
     supervisor_pid: int | None = None
     worker_pid: int | None = None
     restarts: int = 0
@@ -102,16 +104,41 @@ class RunView:
                 pass
 
     def _remember(self, record: p.Record) -> None:
-        if isinstance(record.event, p.StepCompleted | p.PhaseProgressed | p.MemorySampled):
-            return  # they have places of their own on the screen
+        if isinstance(record.event, SHOWN_ELSEWHERE):
+            return  # places of their own on the screen
         if text := describe(record.event):
             self.log.append(LogLine(record.time, level(record.event), text))
+            self.logged += 1
 
     def _take_back(self, from_step: int) -> None:
         """Forget what was reported after the step from which training goes on."""
         self.steps = [step for step in self.steps if step.step <= from_step]
         self.validation_losses = [loss for loss in self.validation_losses if loss.step <= from_step]
         self.images = [image for image in self.images if image.step <= from_step]
+
+    def conclude(self, live: bool) -> None:
+        """Take into account whether a supervisor held the run's lock before the last records were read."""
+        if not live and not self.state.is_final:
+            self.state, self.phase = RunState.INTERRUPTED, None
+            self.pending.clear()
+
+    def newest_log(self, after: int) -> list[LogLine]:
+        """The lines that came after the first `after` ones, as far as they are still kept."""
+        new = min(self.logged - after, len(self.log))
+        return list(self.log)[len(self.log) - new :] if new > 0 else []
+
+    def newest_images(self, expected: int) -> list[p.ValidationImageSaved]:
+        """The images of the newest validation, by index.
+
+        While it is under way, those of the last validation stand in for the ones yet to come, up to `expected`.
+        """
+        if not self.images:
+            return []
+        newest = self.images[-1].step
+        before = max((image.step for image in self.images if image.step < newest), default=newest)
+        chosen = {image.index: image for image in self.images if image.step == before and image.index < expected}
+        chosen |= {image.index: image for image in self.images if image.step == newest}
+        return [chosen[index] for index in sorted(chosen)]
 
     @property
     def step(self) -> int:
@@ -161,6 +188,5 @@ def view_run(run: RunDir) -> RunView:
     view = RunView(run.name, run.config().max_train_steps)
     for record in replay(run.journal):
         view.apply(record)
-    if not live and not view.state.is_final:
-        view.state = RunState.INTERRUPTED
+    view.conclude(live)
     return view

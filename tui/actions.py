@@ -1,0 +1,59 @@
+"""The one table of what can be done on the monitor screen; keys, buttons, palette and help are made from it."""
+
+from dataclasses import dataclass
+
+from engine.contract.protocol import Command, Pause, Resume, SaveCheckpoint, Stop, Validate
+from engine.contract.run_state import RunState, is_allowed
+
+KEY_SIGNS = {"question_mark": "?", "escape": "Esc"}
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something a user can do; `command` is what is sent to the run, if anything is."""
+
+    id: str
+    keys: str  # as Textual names them, comma between; none that tmux or screen eats: ctrl+a, b, j, o, s
+    label: str
+    help: str
+    command: type[Command] | None = None
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """The keys as they are printed on a keyboard."""
+        return tuple(KEY_SIGNS.get(key, key) for key in self.keys.split(","))
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("pause", "p", "Pause", "Hold still at the next boundary; everything stays in memory.", Pause),
+    Action("resume", "p", "Resume", "Go on after a pause.", Resume),
+    Action("checkpoint", "c", "Checkpoint", "Save a checkpoint after the present step.", SaveCheckpoint),
+    Action("validate", "v", "Validate", "Measure the validation loss and draw the validation images now.", Validate),
+    Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
+    Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
+    Action("detach", "q,escape", "Detach", "Leave this screen; the run goes on by itself."),
+    Action("help", "question_mark", "Help", "Explain keys, marks and colours."),
+)
+NOT_ON_THE_BAR = frozenset({"dismiss"})  # its button sits on the warning itself
+
+
+def action(identity: str) -> Action:
+    """The action with an id."""
+    return next(entry for entry in ACTIONS if entry.id == identity)
+
+
+def is_offered(entry: Action, state: RunState) -> bool:
+    """Whether an action is shown at all: pause and resume share one key and one place."""
+    paused = state is RunState.PAUSED
+    return not ((entry.command is Resume and not paused) or (entry.command is Pause and paused))
+
+
+def is_enabled(entry: Action, state: RunState, readonly: bool) -> bool:
+    """Whether an action would be obeyed now, as the contract's table has it."""
+    return entry.command is None or (not readonly and is_allowed(state, entry.command))
+
+
+def label_of(command_name: str) -> str:
+    """The button's word for a command's class name, as events carry it."""
+    labels = {entry.command.__name__: entry.label for entry in ACTIONS if entry.command}
+    return labels.get(command_name, command_name)

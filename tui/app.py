@@ -1,0 +1,38 @@
+"""Opens the console on a run, and says at the end how to come back."""
+
+from engine.contract.run_dir import RunDir
+from engine.contract.run_state import RunState
+from tui.foreground import made
+from tui.naming import reference
+from tui.run_view import view_run
+from tui.terminal import prepare_colours, prepare_pictures
+from tui.wording import state_words
+
+
+def watch_run(run: RunDir, readonly: bool = False) -> int:
+    """Watch and steer a run until the user leaves. Returns 1 if the run has by then failed or was interrupted, else 0.
+
+    Raises ConfigError if the run's config.json is damaged.
+    """
+    prepare_colours()
+    prepare_pictures()
+    from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
+
+    ConsoleApp(run, readonly).run()
+    state = run.state()
+    print("\n".join(closing_words(run)), flush=True)
+    return 1 if state in {RunState.FAILED, RunState.INTERRUPTED} else 0
+
+
+def closing_words(run: RunDir) -> list[str]:
+    """What is left to say on the terminal: how to come back to the run, or what it made."""
+    view = view_run(run)
+    if not view.state.is_final:
+        return [
+            f"Run {run.name} goes on by itself: {state_words(view.state)}, step {view.step} of {view.max_train_steps}.",
+            f"Come back with: shoelora-tui attach {reference(run)}",
+        ]
+    lines = made(run)
+    if view.state.is_resumable and view.state is not RunState.STOPPED:
+        lines.append(f"Go on with: shoelora-tui resume {reference(run)}")
+    return lines

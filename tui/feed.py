@@ -1,0 +1,51 @@
+"""JournalFeed: reads a run's journal on a thread of its own and hands over one batch at a time."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.contract.journal import JournalReader
+from engine.contract.protocol import Record
+from engine.contract.run_dir import RunDir
+
+LOOK_INTERVAL = 0.2  # seconds between looks at the journal
+LIVE_EVERY = 5  # looks between two looks at the lock, which keep it for an instant
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records that came since the last batch, and whether a supervisor held the lock before they were read."""
+
+    records: list[Record]
+    live: bool
+
+
+class JournalFeed:
+    """Calls `deliver` from its own thread: at once with all there is, then whenever something has changed."""
+
+    def __init__(self, run: RunDir, deliver: Callable[[Batch], None]) -> None:
+        self._run = run
+        self._deliver = deliver
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="journal feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing more; returns without waiting for the thread."""
+        self._stopped.set()
+
+    def _read(self) -> None:
+        reader = JournalReader(self._run.journal)
+        looks, live = 0, None
+        while not self._stopped.is_set():
+            was_live = live
+            if looks % LIVE_EVERY == 0:
+                live = self._run.is_live()  # before the read: what the run wrote until then is in this batch
+            looks += 1
+            records = reader.read_new()
+            if (records or live != was_live) and not self._stopped.is_set():
+                self._deliver(Batch(records, bool(live)))
+            self._stopped.wait(LOOK_INTERVAL)

@@ -1,0 +1,1 @@
+"""The parts that the screens are made of; each shows what it is handed and asks for nothing."""

@@ -1,0 +1,55 @@
+"""The row of buttons, one for each action of the table, each with its key."""
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.geometry import Size
+from textual.widgets import Button
+
+from engine.contract.run_state import RunState
+from tui.actions import ACTIONS, NOT_ON_THE_BAR, Action, is_enabled, is_offered
+
+
+class ActionButton(Button):
+    """A button that shows its key."""
+
+    DEFAULT_CSS = """
+    ActionButton, ActionButton.-textual-compact {
+        min-width: 4; width: auto; height: 1; padding: 0 1; margin: 0 1 0 0;
+        background: $surface-lighten-1; color: $foreground;
+        &:hover { background: $primary-muted; }
+        &:focus { background: $primary-muted; text-style: underline; }
+        &:disabled { background: $surface; color: $text-disabled; text-opacity: 60%; }
+    }
+    """
+
+    def __init__(self, entry: Action) -> None:
+        label = Content.assemble((entry.signs[0], "bold $accent"), f" {entry.label}")
+        super().__init__(label, compact=True, tooltip=entry.help, id=entry.id)
+        self.entry = entry
+        self.styles.line_pad = 0  # a style sheet cannot say 0 here (Textual 8.2)
+
+    def get_content_width(self, _container: Size, _viewport: Size) -> int:
+        """The label alone; a button of Textual's adds two columns even where there is no room for them."""
+        return cell_len(str(self.label))
+
+
+class ActionBar(Horizontal):
+    """Buttons; those that would not be obeyed now are dimmed."""
+
+    DEFAULT_CSS = """
+    ActionBar { height: 1; padding: 0 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """One button for each action that belongs here."""
+        for entry in ACTIONS:
+            if entry.id not in NOT_ON_THE_BAR:
+                yield ActionButton(entry)
+
+    def show(self, state: RunState, readonly: bool) -> None:
+        """Offer what the contract's table allows in this state."""
+        for button in self.query(ActionButton):
+            button.display = is_offered(button.entry, state)
+            button.disabled = not is_enabled(button.entry, state, readonly)

@@ -1,0 +1,174 @@
+"""The lines on top: state, progress, numbers and what is going on; all text, so that they cost next to nothing."""
+
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.widget import Widget
+
+from engine.contract.run_state import RunState
+from tui.actions import label_of
+from tui.run_view import RunView
+from tui.wording import duration, loss, pace, state_words
+
+STATE_COLOURS: dict[RunState, str] = {
+    RunState.PREPARING: "$primary",
+    RunState.RUNNING: "$success",
+    RunState.PAUSED: "$warning",
+    RunState.STOPPING: "$warning",
+    RunState.FINISHED: "$success",
+    RunState.STOPPED: "$secondary",
+    RunState.FAILED: "$error",
+    RunState.INTERRUPTED: "$error",
+}
+QUIET = "$foreground 60%"
+SHORTEST_BAR = 6  # columns
+WIDE = 110  # columns from which there is room for more
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A number with its name."""
+
+    name: str
+    value: str
+
+
+class Meters(Widget):
+    """Four lines about the run; paints itself anew only when one of them reads differently."""
+
+    DEFAULT_CSS = """
+    Meters { height: 4; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self, view: RunView, readonly: bool, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._view = view
+        self._readonly = readonly
+        self._asked: list[str] = []
+        self._shown = ""
+        self.remark = ""  # what the screen leaves out at this size
+
+    def show(self, asked: list[str]) -> None:
+        """Show the view as it is now, and what was asked for and is not yet in it."""
+        self._asked = asked
+        if (markup := self._content().markup) != self._shown:
+            self._shown = markup
+            self.refresh()
+
+    def render(self) -> Content:
+        """All four lines."""
+        return self._content()
+
+    def _content(self) -> Content:
+        width = self.content_size.width
+        lines = [
+            state_line(self._view, self._readonly, self.remark, width),
+            progress_line(self._view, width),
+            numbers_line(self._view, width),
+            activity_line(self._view, self._asked),
+        ]
+        return Content("\n").join(line.truncate(max(width, 1), ellipsis=True) for line in lines)
+
+
+def state_line(view: RunView, readonly: bool, remark: str, width: int) -> Content:
+    """State as sign, word and colour, the run's name, and at the right a remark or what it runs on."""
+    state = Content.assemble((f" {state_words(view.state)} ", f"bold $background on {STATE_COLOURS[view.state]}"), " ")
+    name = Content.assemble((view.name, "bold"), ("  read-only", "bold $warning") if readonly else "")
+    if remark:  # a long name gives way, so that what is missing at this size is always said
+        name = name.truncate(max(width - state.cell_length - len(remark) - 2, 1), ellipsis=True)
+    right = remark or _place(view, width)
+    space = width - state.cell_length - name.cell_length - len(right)
+    line = Content.assemble(state, name)
+    return line if space < 2 else Content.assemble(line, " " * space, (right, QUIET))
+
+
+def _place(view: RunView, width: int) -> str:
+    """What the run computes on, and, where there is room, with how much."""
+    if not view.prepared:
+        return ""
+    place = f"{view.prepared.device} {view.prepared.dtype}"
+    if width < WIDE:
+        return place
+    return f"{place}, {view.prepared.train_samples} samples, {view.prepared.trainable_parameters:,} weights trained"
+
+
+def progress_line(view: RunView, width: int) -> Content:
+    """Step of steps with a bar, then epoch, pace and time left; the epoch is the first to go where room is short."""
+    share = min(view.step / view.max_train_steps, 1.0)
+    left = f"step {view.step}/{view.max_train_steps} "
+    parts = [f" {share:4.0%}"]
+    if view.steps:
+        parts += [f"epoch {view.steps[-1].epoch}", pace(view.steps_per_minute)]
+        if view.eta_seconds is not None:
+            parts.append(f"{duration(view.eta_seconds)} left")
+    while len(parts) > 1 and width - len(left) - len("  ".join(parts)) < SHORTEST_BAR:
+        del parts[1]
+    right = "  ".join(parts)
+    return Content.assemble((left, "bold"), *bar(share, max(width - len(left) - len(right), SHORTEST_BAR)), right)
+
+
+def bar(share: float, width: int) -> tuple[tuple[str, str], tuple[str, str]]:
+    """A progress bar; its two parts differ in weight as well as in colour."""
+    full = min(int(share * width), width)
+    return ("━" * full, "$primary"), ("╌" * (width - full), "$foreground 30%")
+
+
+def numbers_line(view: RunView, width: int) -> Content:
+    """Losses, learning rate and memory: all of them by their full names, or as much as there is room for."""
+    details = [meters(view, True, False), meters(view, False, False)]
+    shortest = meters(view, False, True)
+    details += [shortest[:count] for count in range(len(shortest), 0, -1)]
+    lines = [_numbers(numbers, "   " if numbers in details[:2] else "  ") for numbers in details]
+    return next((line for line in lines if line.cell_length <= width), lines[-1])
+
+
+def _numbers(numbers: list[Meter], gap: str) -> Content:
+    return Content(gap).join(Content.assemble((f"{meter.name} ", QUIET), (meter.value, "bold")) for meter in numbers)
+
+
+def meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
+    """The numbers in the order of their weight; `extra` adds the less important ones, `short` cuts their names."""
+    step = view.steps[-1] if view.steps else None
+    validation = view.validation_losses[-1].loss if view.validation_losses else None
+    numbers = [
+        Meter("loss" if short else "train loss", loss(step.train_loss if step else None)),
+        Meter("val" if short else "validation", loss(validation)),
+        Meter("lr", f"{step.learning_rate:.1e}" if step else loss(None)),
+    ]
+    if extra and step:
+        numbers.append(Meter("gradient", f"{step.gradient_norm:.3g}"))
+    return numbers + memory_meters(view, extra, short)
+
+
+def memory_meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
+    """Memory of the device, with the most that it should hold, where it is known, and of the worker process."""
+    memory = view.memory
+    if memory is None:
+        return []
+    numbers = [Meter("mem" if short else "memory", gib(memory.process))]
+    if memory.device_limit:
+        used = f"{memory.device / 2**30:.1f}"
+        of_limit = f"{used}/{gib(memory.device_limit)}" if short else f"{used} of {gib(memory.device_limit)}"
+        numbers.insert(0, Meter("gpu" if short else "device memory", of_limit))
+    if extra or not memory.device_limit:
+        numbers.append(Meter("free", gib(memory.system_available)))
+    return numbers
+
+
+def gib(size: int) -> str:
+    """Bytes in GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def activity_line(view: RunView, asked: list[str]) -> Content:
+    """What was asked for and not yet obeyed, what goes on between steps, or how the last command ended."""
+    waiting = [label_of(command) for command in [*asked, *view.pending.values()]]
+    parts = [Content.assemble((f"{label} asked for…", "bold $text-warning")) for label in waiting]
+    if view.phase:
+        share = min(view.phase.done / max(view.phase.total, 1), 1.0)
+        parts.append(
+            Content.assemble(f"{view.phase.phase} ", *bar(share, 12), f" {view.phase.done}/{view.phase.total}")
+        )
+    if parts:
+        return Content("   ").join(parts)
+    return Content.styled(view.last_answer or view.state_reason or view.state.meaning, QUIET)

@@ -1,0 +1,51 @@
+"""One picture file as strips of half-blocks, two pixels in each cell; never more than a few megapixels are decoded."""
+
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image
+from textual.strip import Strip
+
+from tui.widgets.ansi_strips import strips_from_ansi
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="It seems this process is not running within a terminal")
+    import term_image
+    from term_image.image import BlockImage
+
+term_image.disable_queries()  # asked from a running console, the terminal's answer would eat key strokes (FACTS)
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # Pillow 10 has a hole in its PSD decoder: CVE-2026-25990
+PICTURES_KEPT = 256  # strips of the largest take about 1 MB
+
+
+class PictureError(Exception):
+    """The file is gone or no whole picture; the text fits under the place where it should be."""
+
+
+def cell_ratio() -> float:
+    """Width of a terminal cell over its height, from the size of the window; one half where that is not known."""
+    ratio: float = term_image.get_cell_ratio()
+    return ratio if 0.3 <= ratio <= 0.8 else 0.5  # some terminals report nonsense
+
+
+def picture_strips(path: Path, columns: int, rows: int) -> list[Strip]:
+    """A picture stretched over `columns` by `rows` cells, from memory if it was asked for before.
+
+    Raises PictureError if the file is missing, torn, or no picture.
+    """
+    try:
+        return _strips(path, path.stat().st_mtime_ns, columns, rows)
+    except FileNotFoundError as error:
+        raise PictureError("file is gone") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError("no whole picture") from error
+
+
+@lru_cache(maxsize=PICTURES_KEPT)
+def _strips(path: Path, _mtime_ns: int, columns: int, rows: int) -> list[Strip]:
+    with Image.open(path, formats=FORMATS) as file:
+        image = BlockImage(file.convert("RGB"))
+    image.set_size(columns, rows)
+    return [strip.simplify() for strip in strips_from_ansi(str(image))]
