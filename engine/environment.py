@@ -5,8 +5,8 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
+from engine import tool
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import Workspace
@@ -45,25 +45,13 @@ def verdict(checks: list[Check]) -> str:
     return "Ready to train."
 
 
-def main() -> int:
-    """Read the config from standard input, check, print. Returns 1 if a check failed, else 0."""
-    parser = argparse.ArgumentParser(prog="engine.environment")
-    parser.add_argument("--workspace", type=Path, default=Path())
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    workspace = Workspace(arguments.workspace.resolve())
-    try:
-        config = TrainingConfig.model_validate_json(sys.stdin.read())
-    except ValueError as error:
-        parser.error(f"no config on standard input: {error}")
+def check_all(config: TrainingConfig, workspace: Workspace, arguments: argparse.Namespace) -> int:
+    """Check and print. Returns 1 if a check failed, else 0."""
     checks: list[Check] = []
-    try:
-        for check in run_checks(config, workspace):
-            checks.append(check)
-            if not arguments.json:
-                print("\n".join(lines(check)), flush=True)
-    except KeyboardInterrupt:
-        return 130
+    for check in run_checks(config, workspace):
+        checks.append(check)
+        if not arguments.json:
+            print("\n".join(lines(check)), flush=True)
     ready = all(check.verdict != "FAIL" for check in checks)
     if arguments.json:
         print(json.dumps({"checks": [asdict(check) for check in checks], "ready": ready}, indent=2))
@@ -72,5 +60,12 @@ def main() -> int:
     return 0 if ready else 1
 
 
+def parser() -> argparse.ArgumentParser:
+    """The arguments of this tool."""
+    arguments = argparse.ArgumentParser(prog="engine.environment")
+    arguments.add_argument("--json", action="store_true")
+    return arguments
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tool.run(parser(), check_all))

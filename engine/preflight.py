@@ -7,6 +7,7 @@ from statistics import median
 from engine import device as devices
 from engine import tool
 from engine.contract.config import TrainingConfig
+from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
 from engine.preparation import prepare
 from engine.trainer import Trainer
@@ -32,11 +33,10 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
               f"{completed.seconds:.2f} s", flush=True)  # fmt: skip
     pace = median(seconds[WARM_UP:])
     peak = devices.peak_memory(prepared.device)
-    hours, minutes = divmod(round(pace * config.max_train_steps / 60), 60)
     print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
     print(
         f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "
-        f"{hours} h {minutes:02d} min, validation not counted. Nothing of this was kept."
+        f"{duration(pace * config.max_train_steps)}, validation not counted. Nothing of this was kept."
     )
     return 0
 

@@ -21,10 +21,16 @@ def run(parser: argparse.ArgumentParser, tool: Tool) -> int:
     arguments = parser.parse_args()
     try:
         config = TrainingConfig.model_validate_json(sys.stdin.read())
+    except ValueError as error:
+        parser.error(f"no config on standard input: {error}")
+    try:
         return tool(config, Workspace(arguments.workspace.resolve()), arguments)
     except ShoeloraError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read it has seen enough; nothing is left to flush
+        return 141  # 128 + SIGPIPE, as a shell has it
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130

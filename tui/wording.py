@@ -1,5 +1,6 @@
 """How a state, a length of time and a number read in a line of text; shared by the commands and the console."""
 
+from engine.contract import describe
 from engine.contract.run_state import RunState
 
 # One sign and one word for each state, so that nothing hangs on colour alone.
@@ -22,17 +23,8 @@ def state_words(state: RunState) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as `42 s`, `3 min 07 s`, `2 h 05 min` or `3 d 04 h`."""
-    if seconds is None:
-        return NOTHING
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+    """A length of time in words, or a dash where none is known."""
+    return NOTHING if seconds is None else describe.duration(seconds)
 
 
 def pace(steps_per_minute: float | None) -> str:

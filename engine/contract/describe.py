@@ -79,3 +79,15 @@ def log_line(record: p.Record) -> str:
     text = describe(record.event)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
     return f"{stamp} {level(record.event).upper():7} {text}" if text else ""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `42 s`, `3 min 07 s`, `2 h 05 min` or `3 d 04 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
