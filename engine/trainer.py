@@ -52,7 +52,7 @@ class Trainer:
             num_warmup_steps=config.lr_warmup_steps,
             num_training_steps=config.max_train_steps,
         )  # counts optimizer steps, so it stays outside of accelerate, which would count processes
-        self.bare_unet = prepared.base.unet  # the same module, for exports and for pictures without autocast
+        self.bare_unet = prepared.base.unet  # as it is without accelerate around it, for exports and pictures
 
     def step(self, boundary: Boundary) -> StepCompleted:
         """Train on the next effective batch; `boundary` is called before each micro-batch.

@@ -133,12 +133,13 @@ def bar_of(view: RunView) -> tuple[str, int, int, str]:
 
 def _end(run: RunDir) -> int:
     """Say how the run ended; 0 if it did what it was asked to."""
-    state = run.state()
-    if state in {RunState.FINISHED, RunState.STOPPED}:
+    view = view_run(run)
+    if view.state in {RunState.FINISHED, RunState.STOPPED}:
         return 0
-    print(f"Run {run.name} is {state.value}: {state.meaning}.", file=sys.stderr)
-    if state.is_resumable:
-        print(f"  Do:  shoelora-tui resume {run.name}", file=sys.stderr)
+    print(f"\nRun {run.name} is {view.state.value}: {view.state.meaning}.", file=sys.stderr)
+    if view.failure:
+        print(RunError(view.failure.what, view.failure.why, view.failure.remedy), file=sys.stderr)
+    print(f"Go on with: shoelora-tui resume {run.name}; other settings need a new run.", file=sys.stderr)
     return 1
 
 

@@ -35,6 +35,7 @@ SD15_ADAPTER_PARAMETERS = 1_594_368  # rank 8 on to_q, to_k, to_v, to_out.0
 @pytest.mark.timeout(1800)
 def test_sd15_step(tmp_path: Path) -> None:
     """One sample of 64x64 latents through the real architecture with random weights; some minutes on two cores."""
+    torch.set_num_threads(os.cpu_count() or 1)
     config = TrainingConfig(
         train_batch_size=1, gradient_accumulation_steps=1, max_train_steps=10, device="cpu", dataloader_num_workers=0
     )
