@@ -36,7 +36,6 @@ class Channel:
         """Close the supervisor's ends."""
         self.reports._reader.close()  # type: ignore[attr-defined]
         self.commands._writer.close()  # type: ignore[attr-defined]
-        self.reports.cancel_join_thread()  # an orphan must not wait for a reader that is gone
 
     @property
     def readable(self) -> Any:
@@ -55,9 +54,9 @@ class Channel:
                 return reports, False
 
     def flush_reports(self) -> None:
-        """Wait, in a worker that ends normally, until the supervisor has been sent everything."""
+        """Wait, in a worker that ends normally, until the supervisor has been sent everything, or is gone."""
         self.reports.close()
-        self.reports.join_thread()
+        self.reports.join_thread()  # cancel_join_thread anywhere before would make this return at once
 
     def close(self, process: BaseProcess) -> None:
         """Free the supervisor's ends after the worker has ended."""
