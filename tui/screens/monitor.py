@@ -17,7 +17,7 @@ from engine.contract.errors import RunError
 from engine.contract.protocol import Command, Stop
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import is_allowed, why_not
-from tui.actions import ACTIONS, Action, action, is_offered
+from tui.actions import ACTIONS, Action, action, is_offered, label_of
 from tui.asked import AskedCommands
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
@@ -209,7 +209,8 @@ class MonitorScreen(Screen[None]):
         if self.readonly:
             self._say(f"Attach without --readonly to steer run {self.view.name}.", "Read-only")
         elif not is_allowed(self.view.state, command):
-            self._say(f"Now {why_not(self.view.state, command)}.", "Not now")
+            reason = why_not(self.view.state, command).replace(command.__name__, label_of(command.__name__))
+            self._say(f"Now {reason}.", "Not now")
         else:
             return True
         return False

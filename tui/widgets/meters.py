@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from textual.content import Content
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from engine.contract.run_state import RunState
@@ -40,13 +41,14 @@ class Meters(Widget):
     Meters { height: 4; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
+    remark = reactive("")  # what the screen leaves out at this size
+
     def __init__(self, view: RunView, readonly: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view = view
         self._readonly = readonly
         self._asked: list[str] = []
         self._shown = ""
-        self.remark = ""  # what the screen leaves out at this size
 
     def show(self, asked: list[str]) -> None:
         """Show the view as it is now, and what was asked for and is not yet in it."""

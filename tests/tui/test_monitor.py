@@ -1,0 +1,318 @@
+"""The monitor screen as a user meets it: what it shows, what its keys do, and that it bears every size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from engine.contract import protocol as p
+from tui.console import ConsoleApp
+from tui.screens.help import HelpScreen
+from tui.screens.monitor import MonitorScreen
+from tui.screens.stop_dialog import StopDialog
+from tui.widgets.log_pane import LogPane
+
+if TYPE_CHECKING:
+    from tests.tui.conftest import RecordedRun
+
+Obeying = Callable[[Callable[[p.Request], None]], list[p.Command]]
+PATIENCE = 500  # looks, 0.02 s apart
+
+
+class Console:
+    """A console in a test, read off its screen."""
+
+    def __init__(self, app: ConsoleApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def text(self) -> str:
+        """All that is on the screen, row by row."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    async def shows(self, *patterns: str) -> None:
+        """Wait until all patterns are on the screen; a blank stands for any white space, as where lines wrap."""
+        for pattern in patterns:
+            expression = re.compile(pattern.replace(" ", r"\s+"))
+            await self.until(lambda expression=expression: bool(expression.search(self.text)), pattern)  # type: ignore[misc]
+
+    async def until(self, true: Callable[[], bool], what: str) -> None:
+        for _ in range(PATIENCE):
+            await self.pilot.pause(0.02)
+            if true():
+                return
+        pytest.fail(f"never came: {what}\n{self.text}")
+
+
+@asynccontextmanager
+async def watching(
+    run: RecordedRun, size: tuple[int, int] = (100, 30), readonly: bool = False
+) -> AsyncIterator[Console]:
+    """A console on a run; the first records are on the screen."""
+    app = ConsoleApp(run.dir, readonly)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        console = Console(app, pilot)
+        await console.until(lambda: app.monitor.is_mounted and app.monitor.view.last_seq > 0, "the first records")
+        yield console
+
+
+async def test_shows_where_a_run_stands(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.shows(
+            "▶ running", "demo_noon", "cpu fp32", "step 37/60", "62%", "epoch 3", "42.9 steps/min", "32 s left",
+            "loss 0.1869", "val 0.2354", "lr 1.1e-03", "gpu 3.4/10.7 GiB", "mem 1.4 GiB",
+        )  # fmt: skip
+        await console.shows("Pictures at step 20", "red casual", "▀", "◆", "▲", "Checkpoint checkpoints/checkpoint-20")
+
+
+async def test_follows_what_the_run_does(recorded: RecordedRun) -> None:
+    recorded.start()
+    async with watching(recorded) as console:
+        await console.shows("◌ preparing", "No loss yet", "No pictures yet: the first come")
+        recorded.tell(p.PhaseProgressed("caching latents", 40, 96))
+        await console.shows("caching latents ━+╌+ 40/96")
+        recorded.prepare()
+        recorded.steps(1, 3)
+        await console.shows("▶ running", "step 3/60")
+
+
+async def test_a_command_is_asked_for_at_once_and_then_obeyed(recorded: RecordedRun, obeying: Obeying) -> None:
+    recorded.half_way()
+    requests: list[p.Request] = []
+    taken = obeying(requests.append)
+    async with watching(recorded) as console:
+        await console.pilot.press("p")
+        assert "Pause asked for…" in console.text
+        await console.until(lambda: taken == [p.Pause()], "the command")
+        recorded.tell(p.StateChanged("paused"), p.CommandCompleted("Pause", "after step 37"), command_id=requests[0].id)
+        await console.shows("‖ paused", "Pause done: after step 37", "p Resume")
+        assert "asked for…" not in console.text
+        await console.pilot.press("p")
+        await console.until(lambda: taken == [p.Pause(), p.Resume()], "the second command")
+
+
+@pytest.mark.parametrize(("key", "command"), [("c", p.SaveCheckpoint()), ("v", p.Validate())])
+async def test_keys_and_buttons_send_the_same(
+    recorded: RecordedRun, obeying: Obeying, key: str, command: p.Command
+) -> None:
+    recorded.half_way()
+    taken = obeying(lambda request: recorded.tell(p.CommandCompleted("", "done"), command_id=request.id))
+    async with watching(recorded) as console:
+        await console.pilot.press(key)
+        await console.until(lambda: taken == [command], "the key's command")
+        await console.pilot.click(f"#{'checkpoint' if key == 'c' else 'validate'}")
+        await console.until(lambda: taken == [command, command], "the button's command")
+
+
+@pytest.mark.parametrize(
+    ("answer", "commands"), [("s", [p.Stop(save=True)]), ("enter", [p.Stop(save=True)]), ("d", [p.Stop(save=False)])]
+)
+async def test_stop_asks_how(recorded: RecordedRun, obeying: Obeying, answer: str, commands: list[p.Command]) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded) as console:
+        await console.pilot.press("s")
+        await console.shows("Stop the run\\?", "s Save and stop", "d Do not save", "Esc Cancel")
+        assert taken == []
+        await console.pilot.press(answer)
+        await console.until(lambda: taken == commands, "the command")
+        await console.shows("Stop asked for…")
+
+
+async def test_a_stop_can_be_cancelled(recorded: RecordedRun, obeying: Obeying) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded) as console:
+        await console.pilot.press("s")
+        assert isinstance(console.app.screen, StopDialog)
+        await console.pilot.press("escape")
+        assert isinstance(console.app.screen, MonitorScreen)
+        assert "asked for…" not in console.text
+    assert taken == []
+
+
+async def test_what_is_not_possible_now_says_why(recorded: RecordedRun, obeying: Obeying) -> None:
+    recorded.start()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded) as console:
+        await console.shows("preparing")
+        assert console.app.screen.query_one("#checkpoint", Button).disabled
+        await console.pilot.press("c")
+        await console.shows("Not now", "Checkpoint is", "running or")
+    assert taken == []
+
+
+async def test_a_reader_cannot_steer(recorded: RecordedRun, obeying: Obeying) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded, readonly=True) as console:
+        await console.shows("read-only")
+        await console.pilot.press("p", "s")
+        await console.shows("Attach without --readonly")
+        assert isinstance(console.app.screen, MonitorScreen)
+        assert all(console.app.screen.query_one(f"#{name}", Button).disabled for name in ("pause", "stop"))
+    assert taken == []
+
+
+async def test_a_supervisor_that_does_not_answer_is_reported(recorded: RecordedRun) -> None:
+    recorded.half_way()  # it holds the lock, and nobody listens
+    async with watching(recorded) as console:
+        await console.pilot.press("c")
+        await console.shows("did not answer", "the user who started a run")
+        assert "asked for…" not in console.text
+
+
+async def test_a_run_whose_supervisor_is_gone_is_interrupted(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.shows("▶ running")
+        recorded.die()
+        await console.shows(
+            "! interrupted", "Interrupted at step 37", "→ Go on with `shoelora-tui resume \\S*demo_noon"
+        )
+        assert console.app.screen.query_one("#pause", Button).disabled
+
+
+async def test_a_finished_run_says_where_the_adapter_is(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.finish()
+    recorded.die()
+    async with watching(recorded) as console:
+        await console.shows("✓ finished", "step 60/60", "Finished at step 60", "lora_weights", "100%")
+
+
+async def test_a_failed_run_says_what_why_and_what_to_do(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.RunFailed("The loss is not finite", "img_07 gave NaN.", "Lower learning_rate."))
+    recorded.tell(p.StateChanged("failed"))
+    recorded.die()
+    async with watching(recorded) as console:
+        await console.shows("✗ failed", "✗ The loss is not finite. img_07 gave NaN.", "→ Lower learning_rate. Then: `")
+
+
+async def test_the_newest_warning_is_on_top_until_it_is_dismissed(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        recorded.tell(p.WarningRaised("2 pictures were skipped", "img_07.png is torn.", "Mend it."))
+        await console.shows("! 2 pictures were skipped. img_07.png is torn. (x Dismiss )?→ Mend it.")
+        await console.pilot.press("x")
+        await console.until(lambda: "→ Mend it." not in console.text, "the notice gone")
+        recorded.tell(p.WarningRaised("The disk is nearly full", "1 GiB is left.", "Make room."))
+        await console.shows("! 2 warnings, newest: The disk is nearly full", "→ Make room.")
+
+
+async def test_a_missing_and_a_torn_picture_are_said_in_their_place(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    missing, torn = (recorded.dir.validation_image(1, 20, index) for index in (0, 1))
+    missing.unlink()
+    torn.write_bytes(torn.read_bytes()[:60])
+    async with watching(recorded) as console:
+        await console.shows("file is gone", "no whole picture", "▀")
+
+
+async def test_pictures_of_the_last_validation_stay_until_the_new_ones_come(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (140, 40)) as console:
+        await console.shows("Pictures at step 20", "red casual")
+        recorded.validate(37, count=1)
+        await console.shows("Pictures at step 37", "red casual", "step 20: blue")
+
+
+async def test_the_log_is_not_dragged_down_while_it_is_read(recorded: RecordedRun) -> None:
+    recorded.start()
+    recorded.tell(*[p.LogRecorded("info", f"line {number}.") for number in range(100)])
+    async with watching(recorded) as console:
+        await console.shows("line 99\\.")
+        await console.pilot.press("home")
+        await console.shows("Run demo_noon is in the hands")
+        recorded.tell(p.LogRecorded("info", "line 100."))
+        await console.until(lambda: console.app.monitor.view.logged == 104, "the new line")
+        await console.until(lambda: "1 new" in str(console.app.screen.query_one(LogPane).border_subtitle), "a hint")
+        assert "Run demo_noon is in the hands" in console.text
+        await console.pilot.press("end")
+        await console.shows("line 100\\.")
+        recorded.tell(p.LogRecorded("info", "line 101."))
+        await console.shows("line 101\\.")
+
+
+async def test_bears_every_size(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (80, 24)) as console:
+        await console.shows("Log", "▀")
+        for width, height in [(10, 4), (40, 12), (56, 14), (60, 20), (60, 50), (80, 24), (120, 40), (200, 60)]:
+            await console.pilot.resize_terminal(width, height)
+            await console.pilot.pause()
+            rows = console.text.split("\n")
+            assert len(rows) == height
+            assert max(map(len, rows)) <= width
+            if width < 56 or height < 14:
+                await console.shows("Too small")
+                continue
+            await console.shows("step 37/60", "Pictures at step 20", "▀", "q Detach", "\\? Help")
+            full = (width >= 80 and height >= 24) or height >= 40
+            assert ("\n─Log─" in console.text, "compact: log from 80x24" in console.text) == (full, not full)
+
+
+async def test_keys_work_where_the_window_is_too_small(recorded: RecordedRun, obeying: Obeying) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded, (30, 8)) as console:
+        await console.shows("Too small: 30x8, needs 56x14", "▶ running 37/60")
+        await console.pilot.press("p")
+        await console.until(lambda: taken == [p.Pause()], "the command")
+
+
+async def test_ten_thousand_steps_are_shown_at_once(recorded: RecordedRun) -> None:
+    recorded.start()
+    recorded.prepare()
+    recorded.tell(*[p.StepCompleted(step, 1, 0.1 + step % 7 / 100, 1e-4, 0.3, 1.0) for step in range(1, 10_001)])
+    async with watching(recorded, (200, 60)) as console:
+        await console.shows("step 10000/60", "10000")
+        await console.pilot.press("question_mark")
+        assert isinstance(console.app.screen, HelpScreen)
+
+
+async def test_a_resumed_run_comes_back_to_life(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.StateChanged("stopping"), p.StateChanged("stopped"))
+    async with watching(recorded) as console:
+        await console.shows("■ stopped", "Stopped at step 37")
+        recorded.start()
+        recorded.tell(p.RunResumed(20, "checkpoints/checkpoint-20"))
+        await console.shows("◌ preparing", "step 20/60")
+        assert "Stopped at step" not in console.text
+
+
+@pytest.mark.parametrize("key", ["q", "escape", "ctrl+q"])
+async def test_leaving_asks_nothing(recorded: RecordedRun, key: str) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.pilot.press(key)
+        await console.until(lambda: not console.app.is_running, "the end of the console")
+    assert recorded.dir.is_live()
+
+
+async def test_help_explains_and_closes(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (100, 40)) as console:
+        await console.pilot.press("question_mark")
+        await console.shows("p Pause: Hold still", "◆ validation loss", "✗ failed ended by an error")
+        await console.pilot.press("escape")
+        assert isinstance(console.app.screen, MonitorScreen)
+
+
+async def test_the_palette_knows_every_action(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.shows("▶ running")
+        names = {command.title for command in console.app.get_system_commands(console.app.screen)}
+        assert names == {"Pause", "Checkpoint", "Validate", "Stop", "Dismiss", "Detach", "Help", "Theme"}
