@@ -3,16 +3,18 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def atomic_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
+def atomic_folder(
+    folder: Path, *, replace: bool = True, verify: Callable[[Path], object] | None = None
+) -> Iterator[Path]:
     """A new empty folder to write into; when the block ends well it is flushed to disk and takes `folder`'s place.
 
-    Without `replace`, a folder that another process finished meanwhile is kept and the new one dropped. After an
+    `verify` looks at what was flushed and raises if it may not do so. Without `replace`, a folder that another process finished meanwhile is kept and the new one dropped. After an
     exception in the block nothing has changed. What processes that died here left over is removed first.
     """
     _remove_leftovers(folder)
@@ -22,6 +24,8 @@ def atomic_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
     try:
         yield fresh
         _flush(fresh)
+        if verify:
+            verify(fresh)
         if replace and folder.exists():
             folder.rename(old)  # a full folder cannot be renamed over another
         try:

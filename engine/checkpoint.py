@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from engine.atomic_folder import atomic_folder
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError
 
@@ -50,7 +50,6 @@ def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) 
     Raises OSError if the disk is full, CheckpointError if what was read back differs from what was written.
     """
     target = folder / f"checkpoint-{state.step}"
-    temporary = folder / f".checkpoint-{state.step}.tmp"
     progress = {
         "step": state.step, "schedule": state.schedule, "scaler": state.scaler, "data": state.data,
         "config": config.model_dump(),
@@ -62,35 +61,10 @@ def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) 
     }
     files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
     manifest = {"format": FORMAT, "step": state.step, "files": files}
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    with atomic_folder(target, verify=verify) as fresh:
         for name, data in {**contents, MANIFEST: json.dumps(manifest, indent=2).encode()}.items():
-            _write_to_disk(temporary / name, data)
-        verify(temporary)
-        if target.exists():
-            shutil.rmtree(target)  # a damaged one of the same step: a good one is never saved twice
-        temporary.replace(target)
-        _sync_folder(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+            (fresh / name).write_bytes(data)
     return SavedCheckpoint(state.step, target, sum(file.stat().st_size for file in target.iterdir()))
-
-
-def _write_to_disk(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify(path: Path) -> int:

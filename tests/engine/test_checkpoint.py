@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from errno import ENOSPC
 from pathlib import Path
@@ -181,7 +183,7 @@ class DiskFull:
         self._fsync(descriptor)
 
 
-WRITES = 9  # four files opened and flushed, then the folder flushed
+WRITES = 10  # four files opened and flushed, then the new folder and the one around it
 
 
 def test_this_many_writes_make_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +236,8 @@ def test_an_interruption_from_the_keyboard_leaves_nothing_either(
 
 def test_what_a_killed_writer_left_is_no_checkpoint_and_no_obstacle(tmp_path: Path) -> None:
     save(tmp_path, 10)
-    half = tmp_path / ".checkpoint-20.tmp"
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    half = tmp_path / f".checkpoint-20.{int(dead.stdout)}.new"
     half.mkdir()
     (half / "adapter_model.safetensors").write_bytes(b"half")
     assert good_steps(tmp_path) == [10]
@@ -251,7 +254,7 @@ def test_bytes_that_reach_the_disk_changed_are_noticed_before_the_checkpoint_get
 
     def corrupting(descriptor: int) -> None:
         fsync(descriptor)
-        if (optimizer := tmp_path / ".checkpoint-20.tmp" / "optimizer.safetensors").exists():
+        for optimizer in tmp_path.glob(".checkpoint-20.*.new/optimizer.safetensors"):
             optimizer.write_bytes(b"rotten")
 
     save(tmp_path, 10)
