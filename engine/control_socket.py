@@ -86,7 +86,7 @@ class ControlSocket:
         except ProtocolError as error:
             self.refused += 1
             return f"not a request: {error}"
-        if not hmac.compare_digest(key.encode(), self._key.encode()):
+        if not hmac.compare_digest(key.encode(errors="surrogatepass"), self._key.encode()):
             self.refused += 1
             return "wrong key"
         return answer(request)
