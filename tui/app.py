@@ -5,7 +5,7 @@ from engine.contract.run_state import RunState
 from tui.foreground import made
 from tui.naming import reference
 from tui.run_view import view_run
-from tui.terminal import prepare_colours, prepare_pictures
+from tui.terminal import prepare_colours
 from tui.wording import state_words
 
 
@@ -15,7 +15,6 @@ def watch_run(run: RunDir, readonly: bool = False) -> int:
     Raises ConfigError if the run's config.json is damaged.
     """
     prepare_colours()
-    prepare_pictures()
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
 
     ConsoleApp(run, readonly).run()

@@ -1,4 +1,4 @@
-"""What must be settled about the terminal before Textual and term-image touch it."""
+"""What must be known of the terminal before Textual takes it over."""
 
 import os
 from collections.abc import MutableMapping
@@ -23,16 +23,6 @@ def prepare_colours(environment: MutableMapping[str, str] = os.environ) -> None:
     """Make Textual paint in 24-bit colour where it can be seen; must run before Textual is imported."""
     if "NO_COLOR" not in environment and knows_true_colour(environment):
         environment.setdefault("TEXTUAL_COLOR_SYSTEM", "truecolor")
-
-
-def prepare_pictures() -> None:
-    """Load term-image and forbid it to question the terminal, which would eat key strokes of a running console.
-
-    Half-blocks need no answer from a terminal; the shape of a cell comes from the window size, which is no question.
-    """
-    import term_image  # opens the terminal when it is imported, hence before Textual takes that over
-
-    term_image.disable_queries()
 
 
 def is_remote(environment: MutableMapping[str, str] = os.environ) -> bool:

@@ -210,7 +210,7 @@ class MonitorScreen(Screen[None]):
             self._say(f"Attach without --readonly to steer run {self.view.name}.", "Read-only")
         elif not is_allowed(self.view.state, command):
             reason = why_not(self.view.state, command).replace(command.__name__, label_of(command.__name__))
-            self._say(f"Now {reason}.", "Not now")
+            self._say(f"{reason[0].upper()}{reason[1:]}.", "Not now")
         else:
             return True
         return False

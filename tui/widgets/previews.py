@@ -15,7 +15,7 @@ from textual.worker import get_current_worker
 
 from engine.contract.protocol import ValidationImageSaved
 from tui.widgets.picture import PictureError, cell_ratio, picture_strips
-from tui.widgets.tile_layout import GAP, TileLayout, arrange, distinct_captions
+from tui.widgets.tile_layout import GAP, TileLayout, arrange, distinct_captions, fitting
 
 NO_PICTURES = "No pictures yet: the first come before step 1"
 NO_VALIDATION = "This run draws no pictures: num_validation_images is 0"
@@ -68,6 +68,11 @@ class Previews(ScrollView, can_focus=True):
         ]
         self.border_title = f"Pictures at step {newest}"
         self._arrange()
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether every picture of the grid is up."""
+        return bool(self._tiles) and all(tile.path in self._pictures for tile in self._tiles)
 
     def on_mount(self) -> None:
         """Say what will be here."""
@@ -137,12 +142,9 @@ class Previews(ScrollView, can_focus=True):
         return self._words("", layout.columns, "previews--empty")  # of the grid before; the right ones are on their way
 
     def _words(self, text: str, width: int, part: str) -> Strip:
-        """A text cut to a width, with a sign that it was cut."""
+        """A text in the place of one row."""
         style = self.get_component_rich_style(part)
-        strip = Strip([Segment(text, style)])
-        if strip.cell_length > width:
-            strip = Strip.join([strip.crop(0, max(width - 1, 0)), Strip([Segment("…", style)])])
-        return strip.adjust_cell_length(width, style)
+        return Strip([Segment(fitting(text, width), style)]).adjust_cell_length(width, style)
 
     def _empty_line(self, y: int, width: int) -> Strip:
         text = NO_PICTURES if self._expected else NO_VALIDATION

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
+
 SMALLEST = 10  # columns of a picture below which nothing can be made out; the pane scrolls instead
 GAP = 1  # columns between pictures
 
@@ -62,6 +64,13 @@ def distinct_captions(prompts: Sequence[str]) -> list[str]:
         shared = max((_common(own, other) for other in words if other != own), default=0)
         captions.append(" ".join(own[shared:] or own))
     return captions
+
+
+def fitting(caption: str, width: int) -> str:
+    """A caption cut to a width; one that does not fit first loses its "photo of", then its end."""
+    if cell_len(caption) > width:
+        caption = caption.partition(" of ")[2] or caption
+    return caption if cell_len(caption) <= width else f"{set_cell_size(caption, max(width - 1, 0)).rstrip()}…"
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

@@ -1,0 +1,146 @@
+"""The events of a run folded into what the screen and `status` show."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.contract import protocol as p
+from engine.contract.run_state import RunState
+from tui.run_view import LOG_LINES, RunView, view_run
+
+if TYPE_CHECKING:
+    from tests.tui.conftest import RecordedRun
+
+
+def view_of(*events: p.Event) -> RunView:
+    view = RunView("one", 60)
+    for seq, event in enumerate(events, start=1):
+        view.apply(p.Record(seq, float(seq), event))
+    return view
+
+
+def step(number: int, seconds: float = 1.5) -> p.StepCompleted:
+    return p.StepCompleted(number, 0, 1 / number, 1e-4, 0.5, seconds)
+
+
+def image(step: int, index: int) -> p.ValidationImageSaved:
+    return p.ValidationImageSaved(step, index, f"validation/{step}_{index}.png", "a shoe", 42)
+
+
+def test_status_of_a_live_run(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.WarningRaised("what", "why", "remedy"))
+    status = view_run(recorded.dir).status()
+    assert json.loads(json.dumps(status)) == status
+    assert status == {
+        "name": "demo_noon",
+        "state": "running",
+        "step": 37,
+        "max_train_steps": 60,
+        "train_loss": pytest.approx(0.186942, abs=1e-6),
+        "validation_loss": pytest.approx(0.235439, abs=1e-6),
+        "steps_per_minute": 42.86,
+        "eta_seconds": 32,
+        "supervisor_pid": 4001,
+        "worker_pid": 4002,
+        "restarts": 0,
+        "checkpoints": [{"step": 20, "path": "checkpoints/checkpoint-20", "why": "schedule"}],
+        "last_seq": 56,
+        "warnings": [{"what": "what", "why": "why", "remedy": "remedy"}],
+    }
+
+
+def test_a_run_without_a_supervisor_is_interrupted(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.CommandAccepted("Pause"), command_id="x")
+    recorded.die()
+    view = view_run(recorded.dir)
+    assert view.state is RunState.INTERRUPTED
+    assert view.pending == {}  # nobody is there to obey
+    assert view.status()["supervisor_pid"] is None
+    assert view.eta_seconds is None
+
+
+def test_a_final_state_stays_when_the_lock_is_free(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.finish()
+    recorded.die()
+    view = view_run(recorded.dir)
+    assert view.state is RunState.FINISHED
+    assert view.exported == ("lora_weights/adapter_model.safetensors",)
+
+
+def test_a_resume_takes_back_what_came_after_the_checkpoint() -> None:
+    bands = (0.1, 0.2, 0.3, 0.4)
+    view = view_of(
+        *[step(number) for number in range(1, 8)],
+        p.ValidationLossMeasured(4, 0.3, bands), p.ValidationLossMeasured(6, 0.2, bands), image(4, 0), image(6, 0),
+        p.RunResumed(4, "checkpoints/checkpoint-4"),
+        step(5),
+    )  # fmt: skip
+    assert [one.step for one in view.steps] == [1, 2, 3, 4, 5]
+    assert [one.step for one in view.validation_losses] == [4]
+    assert [one.step for one in view.images] == [4]
+
+
+def test_pace_is_of_the_last_steps_and_time_left_follows_it() -> None:
+    view = view_of(*[step(number, seconds=60.0) for number in range(1, 11)], *[step(n, 2.0) for n in range(11, 31)])
+    assert view.steps_per_minute == pytest.approx(30)
+    assert view.eta_seconds == pytest.approx(60)
+
+
+def test_nothing_is_known_before_the_first_step() -> None:
+    view = view_of()
+    assert (view.step, view.steps_per_minute, view.eta_seconds) == (0, None, None)
+    assert view.newest_images(4) == []
+
+
+def test_a_command_is_pending_until_it_is_answered() -> None:
+    view = RunView("one", 60)
+    view.apply(p.Record(1, 1.0, p.CommandAccepted("Pause"), "a"))
+    view.apply(p.Record(2, 2.0, p.CommandAccepted("Validate"), "b"))
+    assert view.pending == {"a": "Pause", "b": "Validate"}
+    view.apply(p.Record(3, 3.0, p.CommandCompleted("Pause", "after step 3"), "a"))
+    view.apply(p.Record(4, 4.0, p.CommandRejected("Validate", "no data"), "b"))
+    assert view.pending == {}
+    assert view.last_answer == "Validate was refused: no data"
+
+
+def test_images_of_the_last_validation_stand_in_until_the_new_ones_come() -> None:
+    events = [image(0, 0), image(0, 1), image(0, 2), image(20, 0), image(20, 1)]
+    assert [(one.step, one.index) for one in view_of(*events).newest_images(3)] == [(20, 0), (20, 1), (0, 2)]
+    assert [(one.step, one.index) for one in view_of(*events).newest_images(2)] == [(20, 0), (20, 1)]
+
+
+def test_an_image_drawn_again_replaces_the_first() -> None:
+    again = p.ValidationImageSaved(20, 0, "validation/again.png", "a shoe", 42)
+    assert view_of(image(20, 0), again).newest_images(1) == [again]
+
+
+def test_a_phase_ends_when_all_is_done() -> None:
+    running = p.PhaseProgressed("caching latents", 3, 4)
+    assert view_of(running).phase == running
+    assert view_of(running, p.PhaseProgressed("caching latents", 4, 4)).phase is None
+
+
+def test_rotation_removes_a_checkpoint_and_a_new_one_replaces_its_namesake() -> None:
+    old, new = p.CheckpointSaved(5, "c/5", "command", 1), p.CheckpointSaved(5, "c/5", "schedule", 1)
+    assert view_of(old, new).checkpoints == [new]
+    assert view_of(old, p.CheckpointRemoved(5, "c/5")).checkpoints == []
+
+
+def test_the_log_keeps_the_newest_lines_and_counts_all() -> None:
+    view = view_of(*[p.LogRecorded("info", str(number)) for number in range(LOG_LINES + 10)])
+    assert view.logged == LOG_LINES + 10
+    assert len(view.log) == LOG_LINES
+    assert [line.text for line in view.newest_log(view.logged - 2)] == [str(LOG_LINES + 8), str(LOG_LINES + 9)]
+    assert len(view.newest_log(0)) == LOG_LINES
+    assert view.newest_log(view.logged) == []
+
+
+def test_steps_and_images_have_places_of_their_own_and_are_not_in_the_log() -> None:
+    view = view_of(step(1), image(0, 0), p.LogRecorded("warning", "careful"), p.UnknownEvent("Comet", {"tail": 1}))
+    assert [(line.level, line.text.split()[0]) for line in view.log] == [("warning", "careful"), ("info", "Comet")]

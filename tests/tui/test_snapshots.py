@@ -1,0 +1,83 @@
+"""What the console looks like, picture by picture; accept a wanted change with `pytest --snapshot-update`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.contract import protocol as p
+from tui.console import ConsoleApp
+from tui.widgets.previews import Previews
+
+if TYPE_CHECKING:
+    from tests.tui.conftest import RecordedRun
+
+SnapCompare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same hour, colours, cell shape and folder on every machine."""
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(recorded.dir.workspace.root)
+    monkeypatch.setattr("tui.widgets.previews.cell_ratio", lambda: 0.5)
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Wait until all that was recorded is on the screen, pictures too."""
+    assert isinstance(pilot.app, ConsoleApp)
+    monitor = pilot.app.monitor
+    last = len(monitor.run.journal.read_bytes().splitlines())
+    for _ in range(500):
+        await pilot.pause(0.02)
+        previews = monitor.query_one(Previews)
+        if monitor.view.last_seq == last and (previews.is_painted or not monitor.view.images):
+            await pilot.pause()
+            return
+    pytest.fail("the console never caught up with the journal")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)], ids="{0[0]}x{0[1]}".format)
+def test_a_running_run(recorded: RecordedRun, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
+    recorded.half_way()
+    assert snap_compare(ConsoleApp(recorded.dir), terminal_size=size, run_before=settle)
+
+
+def test_preparing(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
+    recorded.start()
+    recorded.tell(p.PhaseProgressed("caching latents", 40, 96))
+    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+
+
+def test_a_warning(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
+    recorded.half_way()
+    recorded.tell(p.WarningRaised("2 of 98 pictures were skipped", "img_07.png is truncated.", "Mend or remove them."))
+    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+
+
+def test_a_failed_run(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
+    recorded.half_way()
+    recorded.tell(p.RunFailed("The loss is not finite", "Samples img_07, img_31 gave NaN.", "Lower learning_rate."))
+    recorded.tell(p.StateChanged("failed"))
+    recorded.die()
+    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+
+
+def test_the_question_before_a_stop(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
+    recorded.half_way()
+
+    async def ask(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("s")
+
+    assert snap_compare(ConsoleApp(recorded.dir), run_before=ask)
