@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from engine import control
@@ -59,6 +60,13 @@ def test_only_one_supervisor_works_on_a_run(launch: Launch, watch: WatchRun) -> 
     assert second.returncode == 1
     assert f"held by process {supervisor_of(run)}" in second.stderr
     assert "Traceback" not in second.stderr
+    assert control.send_and_wait(run, Stop(save=False)).obeyed
+
+
+def test_the_supervisor_stays_small(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_train_steps=1000)
+    watch(run).until_step(3)
+    assert psutil.Process(supervisor_of(run)).memory_info().rss < 40 * 2**20
     assert control.send_and_wait(run, Stop(save=False)).obeyed
 
 
