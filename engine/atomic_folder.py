@@ -14,8 +14,9 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """A new empty folder to write into; when the block ends well it is flushed to disk and takes `folder`'s place.
 
-    `verify` looks at what was flushed and raises if it may not do so. Without `replace`, a folder that another process finished meanwhile is kept and the new one dropped. After an
-    exception in the block nothing has changed. What processes that died here left over is removed first.
+    `verify` looks at what was flushed and raises if it may not do so. Without `replace`, a folder that another process
+    finished meanwhile is kept and the new one dropped. After an exception nothing has changed. What processes that
+    died here left over is removed first.
     """
     _remove_leftovers(folder)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")

@@ -78,7 +78,7 @@ def prepare_tiny(tiny_config: Callable[..., TrainingConfig], tiny_workspace: Wor
 
     def make(**changes: object) -> Prepared:
         warnings: list[object] = []
-        prepared = prepare(tiny_config(**changes), tiny_workspace, lambda _: lambda done, total: None, warnings.append)
+        prepared = prepare(tiny_config(**changes), tiny_workspace, lambda _: lambda *_: None, warnings.append)
         assert not warnings
         return prepared
 
