@@ -10,6 +10,7 @@ import torch
 from engine import device as devices
 from engine.attention import set_gradient_checkpointing
 from engine.contract.config import TrainingConfig
+from engine.contract.config_file import validate
 from engine.contract.errors import DataError, DeviceError
 from engine.contract.protocol import TrainingPrepared, WarningRaised
 from engine.contract.run_dir import Workspace
@@ -56,7 +57,7 @@ class Prepared:
 def prepare(config: TrainingConfig, workspace: Workspace, phases: Phases, warn: Warn) -> Prepared:
     """Make ready to train. Raises a ShoeloraError for anything that stands against it, the cheapest causes first."""
     device = devices.choose_device(config.device)
-    config = TrainingConfig.model_validate({**config.model_dump(), "device": device.name})  # what auto became must fit
+    config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
     precision = devices.choose_precision(config.mixed_precision, device)
     _require_batch_fits(config, device)
     write_demo(config, workspace)
