@@ -29,6 +29,14 @@ def describe(event: p.Event) -> str:
                 f"step {event.step} epoch {event.epoch} loss {event.train_loss:.4f} lr {event.learning_rate:.2e} "
                 f"grad {event.gradient_norm:.3g} {event.seconds:.2f} s"
             )
+        case p.StepSkipped(step=step, samples=samples, why=why):
+            return f"Step {step} was skipped: {why} (samples {', '.join(samples)})"
+        case p.MicroBatchChanged():
+            return (
+                f"{event.why}: going on with train_batch_size {event.train_batch_size}, gradient_accumulation_steps "
+                f"{event.gradient_accumulation_steps}, gradient_checkpointing {event.gradient_checkpointing}; "
+                "the effective batch stays"
+            )
         case p.ValidationLossMeasured(step=step, loss=loss, bands=bands):
             return f"Validation loss at step {step}: {loss:.4f} (bands {' '.join(f'{band:.4f}' for band in bands)})"
         case p.ValidationImageSaved(path=path, prompt=prompt):
@@ -51,6 +59,8 @@ def describe(event: p.Event) -> str:
             return f"{command} was refused: {reason}"
         case p.CommandCompleted(command=command, outcome=outcome):
             return f"{command} done: {outcome}"
+        case p.WorkerStalled(seconds=seconds):
+            return f"Nothing was heard of the worker for {duration(seconds)}"
         case p.WorkerDied(cause=cause, step=step):
             return f"Worker died at step {step}: {cause}"
         case p.RunFinished(step=step, completed=completed):
@@ -66,7 +76,7 @@ def level(event: p.Event) -> p.Level:
     match event:
         case p.LogRecorded(level=own):
             return own
-        case p.WarningRaised() | p.CommandRejected():
+        case p.WarningRaised() | p.CommandRejected() | p.StepSkipped() | p.MicroBatchChanged() | p.WorkerStalled():
             return "warning"
         case p.WorkerDied() | p.RunFailed():
             return "error"

@@ -42,7 +42,12 @@ class Stop:
     save: bool = True
 
 
-Command: TypeAlias = Pause | Resume | SaveCheckpoint | Validate | Stop
+@dataclass(frozen=True)
+class RestartWorker:
+    """End the worker by force and start another from the newest good checkpoint; the way out when it hangs."""
+
+
+Command: TypeAlias = Pause | Resume | SaveCheckpoint | Validate | Stop | RestartWorker
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,25 @@ class StepCompleted:
     learning_rate: float
     gradient_norm: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class StepSkipped:
+    """A step gave a number that is not finite, so the weights stayed as they were; `samples` are ids."""
+
+    step: int
+    samples: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class MicroBatchChanged:
+    """Memory ran out, so the same effective batch is computed in another way from here on."""
+
+    train_batch_size: int
+    gradient_accumulation_steps: int
+    gradient_checkpointing: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -230,6 +254,13 @@ class WorkerDied:
 
 
 @dataclass(frozen=True)
+class WorkerStalled:
+    """Nothing was heard of the worker for much longer than its own pace explains."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RunFinished:
     """The worker did what it was asked to, up to `step`."""
 
@@ -256,9 +287,9 @@ class UnknownEvent:
 
 Event: TypeAlias = (
     RunStarted | WorkerStarted | StateChanged | PhaseProgressed | TrainingPrepared | RunResumed | StepCompleted
-    | ValidationLossMeasured | ValidationImageSaved | CheckpointSaved | CheckpointRemoved | AdapterExported
-    | MemorySampled | LogRecorded | WarningRaised | CommandAccepted | CommandRejected | CommandCompleted
-    | WorkerDied | RunFinished | RunFailed | UnknownEvent
+    | StepSkipped | MicroBatchChanged | ValidationLossMeasured | ValidationImageSaved | CheckpointSaved
+    | CheckpointRemoved | AdapterExported | MemorySampled | LogRecorded | WarningRaised | CommandAccepted
+    | CommandRejected | CommandCompleted | WorkerStalled | WorkerDied | RunFinished | RunFailed | UnknownEvent
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from engine.contract.protocol import Command, Pause, Resume, SaveCheckpoint, Stop, Validate
+from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 
 
 class RunState(Enum):
@@ -58,10 +58,10 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 }
 
 ALLOWED: dict[RunState, frozenset[type[Command]]] = {
-    RunState.PREPARING: frozenset({Stop}),
-    RunState.RUNNING: frozenset({Pause, SaveCheckpoint, Validate, Stop}),
-    RunState.PAUSED: frozenset({Resume, SaveCheckpoint, Validate, Stop}),
-    RunState.STOPPING: frozenset(),
+    RunState.PREPARING: frozenset({Stop, RestartWorker}),
+    RunState.RUNNING: frozenset({Pause, SaveCheckpoint, Validate, Stop, RestartWorker}),
+    RunState.PAUSED: frozenset({Resume, SaveCheckpoint, Validate, Stop, RestartWorker}),
+    RunState.STOPPING: frozenset({RestartWorker}),
     RunState.FINISHED: frozenset(),
     RunState.STOPPED: frozenset(),
     RunState.FAILED: frozenset(),

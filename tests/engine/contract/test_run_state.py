@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract.protocol import Command, Pause, Resume, RunStateName, SaveCheckpoint, Stop, Validate
+from engine.contract.protocol import Command, Pause, RestartWorker, Resume, RunStateName, SaveCheckpoint, Stop, Validate
 from engine.contract.run_state import ALLOWED, TRANSITIONS, RunState, is_allowed, may_follow, why_not
 
 states = st.sampled_from(list(RunState))
@@ -17,6 +17,7 @@ LEADS_TO: dict[type[Command], RunState | None] = {
     Stop: RunState.STOPPING,
     SaveCheckpoint: None,
     Validate: None,
+    RestartWorker: RunState.PREPARING,
 }
 
 
