@@ -79,6 +79,11 @@ class RunDir:
         return self.path / "config.json"
 
     @property
+    def adjustments_file(self) -> Path:
+        """What the run itself changed of its configuration when memory ran out; absent until then."""
+        return self.path / "adjustments.json"
+
+    @property
     def journal(self) -> Path:
         """All events, one JSON object per line."""
         return self.path / "events.jsonl"
