@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from engine.atomic_folder import atomic_folder
@@ -33,6 +34,8 @@ class TrainingState:
     schedule: Mapping[str, Any]  # of torch's LambdaLR
     scaler: Mapping[str, Any]  # of the gradient scaler; empty without fp16
     data: str  # digest of the training samples in their order
+    skipped_in_a_row: int = 0  # steps up to this one that gave no finite number
+    learning_rate_factor: float = 1.0  # below 1 once the run has had to go back
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,10 @@ def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) 
     Raises OSError if the disk is full, CheckpointError if what was read back differs from what was written.
     """
     target = folder / f"checkpoint-{state.step}"
-    progress = {
-        "step": state.step, "schedule": state.schedule, "scaler": state.scaler, "data": state.data,
-        "config": config.model_dump(),
-    }  # fmt: skip
+    _require_finite(state)
+    tensors = {"adapter", "optimizer"}
+    scalars = {name: value for name, value in vars(state).items() if name not in tensors}
+    progress = {**scalars, "config": config.model_dump()}
     contents = {
         ADAPTER: safetensors.torch.save(dict(state.adapter), metadata={"format": "pt"}),
         OPTIMIZER: safetensors.torch.save(dict(state.optimizer)),
@@ -65,6 +68,16 @@ def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) 
         for name, data in {**contents, MANIFEST: json.dumps(manifest, indent=2).encode()}.items():
             (fresh / name).write_bytes(data)
     return SavedCheckpoint(state.step, target, sum(file.stat().st_size for file in target.iterdir()))
+
+
+def _require_finite(state: TrainingState) -> None:
+    """A checkpoint is what a run goes back to, so no broken number may get into one."""
+    for name, tensor in {**state.adapter, **state.optimizer}.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"Step {state.step} is not saved: {name} holds numbers that are not finite",
+                remedy="The run goes back to the checkpoint before it by itself if the next steps show the same.",
+            )
 
 
 def verify(path: Path) -> int:
@@ -109,15 +122,13 @@ def load_checkpoint(path: Path) -> tuple[TrainingState, dict[str, Any]]:
     """A verified checkpoint's state and the config it was made with. Raises CheckpointError."""
     verify(path)
     progress = json.loads((path / PROGRESS).read_text())
+    config = progress.pop("config")
     state = TrainingState(
-        step=progress["step"],
         adapter=safetensors.torch.load_file(path / ADAPTER),
         optimizer=safetensors.torch.load_file(path / OPTIMIZER),
-        schedule=progress["schedule"],
-        scaler=progress["scaler"],
-        data=progress["data"],
+        **progress,
     )
-    return state, progress["config"]
+    return state, config
 
 
 def require_fit(saved: Mapping[str, Any], config: TrainingConfig, path: Path) -> None:

@@ -16,6 +16,7 @@ from engine.contract.protocol import (
     Pause,
     Request,
     Resume,
+    RunStateName,
     SaveCheckpoint,
     StateChanged,
     Stop,
@@ -24,6 +25,7 @@ from engine.contract.protocol import (
 
 PAUSE_LOOK = 0.2  # seconds between looks at a lost supervisor while paused
 ORPHAN_PATIENCE = 120.0  # seconds for an orphan to save and exit, before it is ended: nothing may hold the GPU
+STILL_PREPARING = "the run is still preparing"
 
 Emit = Callable[[Event, str | None], None]
 
@@ -66,6 +68,7 @@ class Inbox:
         self._validations: list[Request] = []  # asked for, to be answered when the one going on has ended
         self._ending: StopRequested | None = None  # set from a thread or a signal handler
         self.is_orphan = False
+        self.state: RunStateName = "preparing"  # what a resumed run goes back to
         self.actions: Actions | None = None  # None until training can be acted on
         self.validation_running = False  # told by the training loop, whoever asked for it
 
@@ -100,6 +103,12 @@ class Inbox:
             elif not self._holding:
                 return time.perf_counter() - started
 
+    def hold(self, reason: str) -> None:
+        """Pause without having been asked to, until somebody says resume. Raises StopRequested as `poll` does."""
+        self._paused_at = self._depth
+        self._emit(StateChanged("paused", reason), None)
+        self.poll()
+
     @property
     def _holding(self) -> bool:
         """A run that was paused may still be asked to validate; that validation runs, unless it is paused itself."""
@@ -124,8 +133,8 @@ class Inbox:
                 self._complete(request, "paused; model and gradients are kept in memory")
             case Resume():
                 self._paused_at = None
-                self._emit(StateChanged("running"), request.id)
-                self._complete(request, "running again")
+                self._emit(StateChanged(self.state), request.id)
+                self._complete(request, f"{self.state} again")
             case SaveCheckpoint():
                 self._save(request)
             case Validate():
@@ -140,8 +149,11 @@ class Inbox:
 
     def _validate(self, request: Request) -> None:
         """Validate now, unless a validation is going on, which then answers this request too."""
+        if self.actions is None:
+            self._emit(CommandRejected("Validate", STILL_PREPARING), request.id)
+            return
         self._validations.append(request)
-        if not self.validation_running and self.actions:
+        if not self.validation_running:
             self._depth += 1
             try:
                 self.actions.validate(request.id)
@@ -150,6 +162,7 @@ class Inbox:
 
     def _save(self, request: Request) -> None:
         if self.actions is None:
+            self._emit(CommandRejected("SaveCheckpoint", STILL_PREPARING), request.id)
             return
         try:
             self._complete(request, self.actions.save_checkpoint("command", request.id))

@@ -9,8 +9,10 @@ import torch
 from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
 
+from engine.attention import set_gradient_checkpointing
 from engine.checkpoint import TrainingState
-from engine.contract.errors import CheckpointError, TrainingError
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import CheckpointError, NonFiniteError
 from engine.contract.protocol import StepCompleted
 from engine.lora import adapter_state, load_adapter_state
 from engine.loss import loss_per_sample, prediction_target
@@ -32,6 +34,8 @@ class Trainer:
         self.noise_scheduler = prepared.base.noise_scheduler
         self.parameters = prepared.parameters
         self.steps_done = 0
+        self.skipped_in_a_row = 0  # steps that gave no finite number
+        self.learning_rate_factor = 1.0  # lower once the run has had to go back
         self.accelerator = Accelerator(
             mixed_precision=prepared.precision.mixed_precision,
             cpu=prepared.device.name == "cpu",
@@ -57,11 +61,11 @@ class Trainer:
     def step(self, boundary: Boundary) -> StepCompleted:
         """Train on the next effective batch; `boundary` is called before each micro-batch.
 
-        Raises TrainingError, before the optimizer has moved, if a loss or gradient is not finite.
+        Raises NonFiniteError, before the optimizer has moved, if a loss or gradient is not finite.
         """
         started, held = time.perf_counter(), 0.0
         for _ in range(MOST_OVERFLOWS):
-            total = torch.zeros((), device=self.device)
+            losses = []  # of each sample, weighted
             for numbers in self._micro_batches():
                 held += boundary()
                 self.unet.train()  # a validation at the boundary has left it in evaluation mode
@@ -71,30 +75,50 @@ class Trainer:
                 noisy = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
                 target = prediction_target(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
                 predicted = self.unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
-                losses = loss_per_sample(
-                    self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma
-                )
-                loss = losses.sum() / self.config.effective_batch_size
-                self.accelerator.backward(loss)
-                total += loss.detach()
+                loss = loss_per_sample(self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma)
+                self.accelerator.backward(loss.sum() / self.config.effective_batch_size)
+                losses.append(loss.detach())
             norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
-            learning_rate = self.schedule.get_last_lr()[0]
-            if not self._overflowed(total, norm):
+            if not self._overflowed(torch.cat(losses), norm):
                 break
         else:
-            raise self._not_finite(total, norm)
+            raise self._not_finite(torch.cat(losses), norm)
+        learning_rate = self._set_learning_rate()
         self.optimizer.step()
-        self.schedule.step()
-        self.optimizer.zero_grad()
-        self.steps_done += 1
+        self._advance()
         return StepCompleted(
             step=self.steps_done,
             epoch=self.data.stream.epoch(self.samples_seen - 1),
-            train_loss=total.item(),
+            train_loss=torch.cat(losses).mean().item(),
             learning_rate=learning_rate,
             gradient_norm=norm.item(),
             seconds=time.perf_counter() - started - held,
         )
+
+    def skip_step(self) -> None:
+        """Count the next step as done without learning from it; its samples are not met again in this epoch."""
+        self._advance()
+
+    def abandon_step(self) -> None:
+        """Forget the gradients of a step that could not be completed."""
+        self.optimizer.zero_grad()
+
+    def adapt(self, config: TrainingConfig) -> None:
+        """Go on with another micro-batch or checkpointing mode; the effective batch has to be the same."""
+        self.config = config
+        set_gradient_checkpointing(self.bare_unet, config.gradient_checkpointing)
+
+    def _set_learning_rate(self) -> float:
+        """The schedule's rate, lowered if the run had to go back."""
+        rate = float(self.schedule.get_last_lr()[0]) * self.learning_rate_factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _advance(self) -> None:
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.steps_done += 1
 
     @property
     def samples_seen(self) -> int:
@@ -107,23 +131,28 @@ class Trainer:
         for first in range(self.samples_seen, self.samples_seen + self.config.effective_batch_size, size):
             yield range(first, first + size)
 
-    def _overflowed(self, loss: torch.Tensor, norm: torch.Tensor) -> bool:
+    def _overflowed(self, losses: torch.Tensor, norm: torch.Tensor) -> bool:
         """Whether the step has to be computed again with a lower fp16 loss scale. Raises if that is not the cause."""
-        if torch.isfinite(loss) and torch.isfinite(norm):
+        finite = bool(torch.isfinite(losses).all())
+        if finite and torch.isfinite(norm):
             return False
-        if self.accelerator.scaler is not None and torch.isfinite(loss):
+        if finite and self.accelerator.scaler is not None:
             self.optimizer.step()  # skips the update and halves the scale
             self.optimizer.zero_grad()
             return True
-        self.optimizer.zero_grad()
-        raise self._not_finite(loss, norm)
+        raise self._not_finite(losses, norm)
 
-    def _not_finite(self, loss: torch.Tensor, norm: torch.Tensor) -> TrainingError:
+    def _not_finite(self, losses: torch.Tensor, norm: torch.Tensor) -> NonFiniteError:
+        """Names the samples whose loss is not finite, or all of the step if only a gradient is not."""
+        self.optimizer.zero_grad()
         numbers = range(self.samples_seen, self.samples_seen + self.config.effective_batch_size)
-        return TrainingError(
+        bad = [number for number, ok in zip(numbers, torch.isfinite(losses).tolist(), strict=True) if not ok]
+        samples = tuple(self.data.sample_names(bad or numbers))
+        return NonFiniteError(
             f"Step {self.steps_done + 1} gave a number that is not finite",
-            f"loss {loss.item()}, gradient norm {norm.item()}; samples {', '.join(self.data.sample_names(numbers))}.",
+            f"loss {losses.mean().item()}, gradient norm {norm.item()}; samples {', '.join(samples)}.",
             "Lower learning_rate, or use mixed_precision no; then resume from the last checkpoint.",
+            samples,
         )
 
     # ---- state ------------------------------------------------------------------------------------------------------
@@ -145,6 +174,8 @@ class Trainer:
             schedule=self.schedule.state_dict() | {"lr_lambdas": []},  # functions; they follow from the config
             scaler=scaler.state_dict() if scaler is not None else {},
             data=self.data.digest(),
+            skipped_in_a_row=self.skipped_in_a_row,
+            learning_rate_factor=self.learning_rate_factor,
         )
 
     def restore(self, state: TrainingState) -> None:
@@ -161,9 +192,9 @@ class Trainer:
         inner = self.optimizer.optimizer
         inner.load_state_dict({**inner.state_dict(), "state": entries if state.step else {}})
         self.schedule.load_state_dict(dict(state.schedule) | {"lr_lambdas": self.schedule.state_dict()["lr_lambdas"]})
-        for group, rate in zip(inner.param_groups, self.schedule.get_last_lr(), strict=True):
-            group["lr"] = rate
         if state.scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(dict(state.scaler))
         self.optimizer.zero_grad()
         self.steps_done = state.step
+        self.skipped_in_a_row = state.skipped_in_a_row
+        self.learning_rate_factor = state.learning_rate_factor

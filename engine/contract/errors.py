@@ -11,6 +11,7 @@ class ShoeloraError(Exception):
     ├── DeviceError      the asked-for device or precision cannot be had
     ├── CheckpointError  a checkpoint is damaged or belongs to other settings
     ├── TrainingError    the run cannot go on: non-finite numbers, memory, disk
+    │   └── NonFiniteError   one step gave a number that is not finite
     └── RunError         the run named is not there, not running, or already running
     """
 
@@ -51,6 +52,14 @@ class CheckpointError(ShoeloraError):
 
 class TrainingError(ShoeloraError):
     """The run cannot go on: non-finite numbers, memory, disk."""
+
+
+class NonFiniteError(TrainingError):
+    """One step gave a number that is not finite; `samples` are the ids of those that may be the cause."""
+
+    def __init__(self, what: str, why: str, remedy: str, samples: tuple[str, ...]) -> None:
+        super().__init__(what, why, remedy)
+        self.samples = samples
 
 
 class RunError(ShoeloraError):

@@ -45,12 +45,17 @@ MEANINGS: dict[RunState, str] = {
     RunState.INTERRUPTED: "its supervisor is gone; it can be resumed",
 }
 
-# Any state may also become FAILED; PREPARING follows every state from which a worker is started again.
+# A full disk pauses a run whatever it does, and it goes back to that. PREPARING follows every state from which a
+# worker is started again.
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.PREPARING: frozenset({RunState.PREPARING, RunState.RUNNING, RunState.STOPPING, RunState.FAILED}),
+    RunState.PREPARING: frozenset(
+        {RunState.PREPARING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING, RunState.FAILED}
+    ),
     RunState.RUNNING: frozenset({RunState.PAUSED, RunState.STOPPING, RunState.PREPARING, RunState.FAILED}),
     RunState.PAUSED: frozenset({RunState.RUNNING, RunState.STOPPING, RunState.PREPARING, RunState.FAILED}),
-    RunState.STOPPING: frozenset({RunState.FINISHED, RunState.STOPPED, RunState.PREPARING, RunState.FAILED}),
+    RunState.STOPPING: frozenset(
+        {RunState.FINISHED, RunState.STOPPED, RunState.PAUSED, RunState.PREPARING, RunState.FAILED}
+    ),
     RunState.FINISHED: frozenset(),
     RunState.STOPPED: frozenset({RunState.PREPARING}),
     RunState.FAILED: frozenset({RunState.PREPARING}),

@@ -36,6 +36,7 @@ class Loop:
         self.commands: queue.Queue[Request] = queue.Queue()
         self.emitted: queue.Queue[tuple[Event, str | None]] = queue.Queue()
         self.inbox = Inbox(self.commands, lambda event, cause: self.emitted.put((event, cause)))
+        self.inbox.state = "running"
         self.inbox.actions = self
         self.saved: list[tuple[str, str | None]] = []
         self.save_error: Exception | None = None
