@@ -151,7 +151,7 @@ class Trainer:
         return NonFiniteError(
             f"Step {self.steps_done + 1} gave a number that is not finite",
             f"loss {losses.mean().item()}, gradient norm {norm.item()}; samples {', '.join(samples)}.",
-            "Lower learning_rate, or use mixed_precision no; then resume from the last checkpoint.",
+            "Look at the samples that are named; a lower learning_rate or mixed_precision no needs a new run.",
             samples,
         )
 

@@ -1,69 +1,55 @@
 """One worker's share of a run: prepare, resume, train, validate, save, export; and say what happens."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from engine import device as devices
-from engine.checkpoint import (
-    good_checkpoints,
-    load_checkpoint,
-    require_fit,
-    rotate,
-    save_checkpoint,
-    step_of,
-    verify,
-)
+from engine.checkpoint import list_checkpoints, load_checkpoint, rotate, save_checkpoint, step_of, verify
+from engine.contract import adjustments
 from engine.contract import protocol as p
-from engine.contract.errors import CheckpointError
+from engine.contract.errors import CheckpointError, NonFiniteError, TrainingError
 from engine.contract.run_dir import RunDir
+from engine.data_identity import require_same_data
+from engine.disk_space import require_room, when_there_is_room
 from engine.export import export_adapter, export_pipeline
+from engine.gradient_watch import GradientWatch
 from engine.inbox import Emit, Inbox, StopRequested
-from engine.latent_cache import Progress
+from engine.phases import PhaseReporter
 from engine.preparation import Prepared, prepare
+from engine.resuming import newest_good, resume
 from engine.tracking import Tracker
 from engine.trainer import Trainer
-from engine.validation import GeneratedImage, ImageSettings, generate, save_labelled, validation_loss
+from engine.validation_round import ValidationRound
 
-PROGRESS_INTERVAL = 0.25  # seconds between two reports of the same phase
 MEMORY_INTERVAL = 2.0  # seconds between two samples of memory
-FIRST_IMAGE_SEED = 1000  # image i has seed 1000 + i, whatever the run's seed: images of two runs can be compared
+MOST_SKIPPED = 3  # steps in a row that are not finite before the run goes back
+LOWERED = 0.5  # the learning rate after the run had to go back
 
 
-def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit) -> None:
+def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False) -> None:
     """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on."""
-    reporter = PhaseReporter(inbox, emit)
+    phases = PhaseReporter(inbox, emit)
     try:
-        prepared = prepare(run.config(), run.workspace, reporter.phase, lambda warning: emit(warning, None))
+        config = adjustments.apply(run.config(), adjustments.read_adjustments(run))
+        require_room(run, config)
+        prepared = when_there_is_room(
+            "the cache",
+            lambda: prepare(config, run.workspace, phases.phase, lambda warning: emit(warning, None)),
+            inbox,
+            emit,
+        )
+        data = prepared.data
+        require_same_data(run.data_file, [*data.training, *data.validation], allow_changed_data, emit)
         emit(prepared.summary(), None)
         loop = TrainingLoop(run, prepared, log_dir, inbox, emit)
     except StopRequested as stop:
         emit(p.StateChanged("stopping", stop.reason), stop.command_id)
-        emit(p.RunFinished(0, completed=False), None)
+        emit(p.RunFinished(max(map(step_of, list_checkpoints(run.checkpoints)), default=0), completed=False), None)
         return
     loop.run_to_end()
-
-
-class PhaseReporter:
-    """Reports the progress of a phase, not too often, and lets commands in."""
-
-    def __init__(self, inbox: Inbox, emit: Emit) -> None:
-        self._inbox = inbox
-        self._emit = emit
-        self._last = 0.0
-
-    def phase(self, name: str) -> Progress:
-        """The function that reports progress of one phase."""
-
-        def progress(done: int, total: int) -> None:
-            now = time.monotonic()
-            if done in {0, total} or now - self._last >= PROGRESS_INTERVAL:
-                self._last = now
-                self._emit(p.PhaseProgressed(name, done, total), None)
-            self._inbox.poll()
-
-        return progress
 
 
 class TrainingLoop:
@@ -71,91 +57,126 @@ class TrainingLoop:
 
     def __init__(self, run: RunDir, prepared: Prepared, log_dir: Path, inbox: Inbox, emit: Emit) -> None:
         self._run = run
-        self._config = prepared.config
         self._prepared = prepared
         self._inbox = inbox
         self._emit = emit
-        self._phases = PhaseReporter(inbox, emit)
         self._trainer = Trainer(prepared, log_dir)
-        self._tracker = Tracker(self._trainer.accelerator, self._config)
+        self._tracker = Tracker(self._trainer.accelerator, prepared.config, self._warn)
+        self._gradients = GradientWatch()
         self._process = psutil.Process()
         self._memory_sampled = 0.0
-        self._resume()
+        self._beginning = self._trainer.state()
+        resume(run, prepared.config, self._trainer, emit)
+        self._round = ValidationRound(run, prepared, self._trainer, self._tracker, inbox, emit)
         inbox.actions = self
 
     def run_to_end(self) -> None:
         """Train until the last step is done or a stop is asked for, and write what is to be kept."""
-        trainer, config = self._trainer, self._config
-        self._emit(p.StateChanged("running"), None)
+        trainer, last = self._trainer, self._prepared.config.max_train_steps
+        completed = False
+        self._enter("running")
         try:
-            if trainer.steps_done == 0:
+            if self._round.is_due():
                 self.validate(None)
-            while trainer.steps_done < config.max_train_steps:
-                self._report_step(trainer.step(self._inbox.poll))
-                last = trainer.steps_done == config.max_train_steps
-                if last or trainer.steps_done % config.validation_steps == 0:
+            while trainer.steps_done < last:
+                self._step()
+                if trainer.steps_done == last:
+                    self._save_on_schedule("end")
+                elif trainer.steps_done and trainer.steps_done % trainer.config.checkpointing_steps == 0:
+                    self._save_on_schedule("schedule")
+                if self._round.is_due():  # after the checkpoint, so that what kills a validation loses no step
                     self.validate(None)
-                if not last and trainer.steps_done % config.checkpointing_steps == 0:
-                    self.save_checkpoint("schedule", None)
+            self._enter("stopping", "all steps are done")
+            self._export(with_pipeline=trainer.config.save_final_pipeline)
+            completed = True
         except StopRequested as stop:
-            self._emit(p.StateChanged("stopping", stop.reason), stop.command_id)
+            self._enter("stopping", stop.reason, stop.command_id)
             if stop.save and trainer.steps_done:
-                self.save_checkpoint("stop", stop.command_id)
-                self._export_adapter()
-        else:
-            self._emit(p.StateChanged("stopping", "all steps are done"), None)
-            self.save_checkpoint("end", None)
-            self._export_adapter()
-            self._export_pipeline()
+                self._save_and_export(stop)
         self._tracker.close()
-        self._emit(p.RunFinished(trainer.steps_done, trainer.steps_done == config.max_train_steps), None)
+        self._emit(p.RunFinished(trainer.steps_done, completed), None)
 
-    # ---- resuming ---------------------------------------------------------------------------------------------------
+    def _save_and_export(self, stop: StopRequested) -> None:
+        try:
+            self._save_on_schedule("stop", stop.command_id)
+            self._export(with_pipeline=False)
+        except StopRequested:
+            self._warn("The stop saved nothing", "The disk was full.", "The newest checkpoint before it holds.")
 
-    def _resume(self) -> None:
-        """Go on from the newest good checkpoint of the run, else from the one that the config names, else begin."""
-        path = self._newest_good(self._run.checkpoints)
-        if path is None and (named := self._config.resume_from_checkpoint):
-            path = self._named_checkpoint(Path(named))
-        if path is None:
+    def _enter(self, state: p.RunStateName, reason: str = "", command_id: str | None = None) -> None:
+        self._inbox.state = state
+        self._emit(p.StateChanged(state, reason), command_id)
+
+    # ---- a step, and what may go wrong in it ------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        trainer = self._trainer
+        try:
+            completed = self._within_memory(lambda: trainer.step(self._inbox.poll))
+        except NonFiniteError as fault:
+            self._skip(fault)
             return
-        state, saved_config = load_checkpoint(path)
-        require_fit(saved_config, self._config, path)
-        if state.data != self._trainer.data.digest():
-            self._warn(
-                "The training data are not those of the checkpoint",
-                "Pictures or captions were added, removed or changed since.",
-                "The run goes on with the new data; what it learns can no longer be repeated exactly.",
-            )
-        self._trainer.restore(state)
-        self._emit(p.RunResumed(state.step, str(path)), None)
-
-    def _newest_good(self, folder: Path) -> Path | None:
-        for found in good_checkpoints(folder):
-            if isinstance(found, Path):
-                return found
-            self._warn(found.what, found.why, "The checkpoint before it is used; delete the damaged one.")
-        return None
-
-    def _named_checkpoint(self, named: Path) -> Path:
-        """A checkpoint's own folder, or the newest good one of a checkpoints folder or of a run."""
-        if step_of(named) >= 0:
-            verify(named)
-            return named
-        found = self._newest_good(named) or self._newest_good(RunDir(named).checkpoints)
-        if found is None:
-            raise CheckpointError(
-                f"There is no good checkpoint in {named}",
-                "resume_from_checkpoint names no checkpoint, no run and no folder of checkpoints.",
-                "Give the path of a checkpoint-<step> folder.",
-            )
-        return found
-
-    # ---- reports ----------------------------------------------------------------------------------------------------
-
-    def _report_step(self, completed: p.StepCompleted) -> None:
+        trainer.skipped_in_a_row = 0
         self._emit(completed, None)
         self._tracker.step(completed)
+        if warning := self._gradients.see(completed):
+            self._emit(warning, None)
+        self._sample_memory()
+
+    def _within_memory(self, act: Callable[[], p.StepCompleted]) -> p.StepCompleted:
+        """Do `act`; whenever memory runs out, find a smaller way to the same result and do it again."""
+        while True:
+            try:
+                return act()
+            except Exception as error:
+                if not devices.is_out_of_memory(error):
+                    raise
+                cause = str(error).splitlines()[0]
+            self._need_less_memory(cause)  # outside of the handler, whose traceback holds the tensors of the step
+
+    def _need_less_memory(self, cause: str) -> None:
+        trainer = self._trainer
+        trainer.abandon_step()
+        devices.empty_cache(self._prepared.device)
+        smaller = adjustments.next_smaller(trainer.config)
+        if smaller is None:
+            raise TrainingError(
+                "Memory ran out, with batch size 1 and full checkpointing",
+                cause,
+                "Close other programs, or lower resolution or lora_rank.",
+            )
+        self._emit(adjustments.changed(smaller, trainer.config), None)
+        when_there_is_room(
+            "adjustments.json", lambda: adjustments.write_adjustments(self._run, smaller), self._inbox, self._emit
+        )
+        trainer.adapt(adjustments.apply(trainer.config, smaller))
+
+    def _skip(self, fault: NonFiniteError) -> None:
+        """Leave the step out; after three in a row go back with a lower learning rate, once."""
+        trainer = self._trainer
+        trainer.skip_step()
+        trainer.skipped_in_a_row += 1
+        self._emit(p.StepSkipped(trainer.steps_done, fault.samples, fault.why), None)
+        if trainer.skipped_in_a_row < MOST_SKIPPED:
+            return
+        if trainer.learning_rate_factor < 1:
+            raise TrainingError(
+                f"{MOST_SKIPPED} steps in a row gave numbers that are not finite, also with half the learning rate",
+                fault.why,
+                "Look at the samples that are named; start a run with a lower learning_rate and mixed_precision no.",
+            )
+        path = newest_good(self._run.checkpoints, self._emit)
+        state = load_checkpoint(path)[0] if path else self._beginning
+        trainer.restore(state)
+        trainer.skipped_in_a_row, trainer.learning_rate_factor = 0, LOWERED
+        self._warn(
+            f"{MOST_SKIPPED} steps in a row gave numbers that are not finite: back to step {state.step}",
+            fault.why,
+            f"The run goes on with {LOWERED:g} times the learning rate; look at the samples that are named.",
+        )
+        self._emit(p.RunResumed(state.step, str(path or "the beginning")), None)
+
+    def _sample_memory(self) -> None:
         now = time.monotonic()
         if now - self._memory_sampled >= MEMORY_INTERVAL:
             self._memory_sampled = now
@@ -179,71 +200,49 @@ class TrainingLoop:
                 return f"{existing.name} was already saved"
             except CheckpointError as error:
                 self._warn(error.what, error.why, "It is saved again.")
-        saved = save_checkpoint(folder, self._trainer.state(), self._config)
+        saved = save_checkpoint(folder, self._trainer.state(), self._trainer.config)
         self._emit(p.CheckpointSaved(step, self._relative(saved.path), why, saved.bytes), command_id)
-        for removed in rotate(folder, self._config.checkpoints_total_limit):
+        for removed in rotate(folder, self._trainer.config.checkpoints_total_limit):
             self._emit(p.CheckpointRemoved(step_of(removed), self._relative(removed)), None)
         return f"{saved.path.name} saved"
 
     def validate(self, command_id: str | None) -> None:
         """Measure the validation loss and draw the images of the last completed step."""
         self._inbox.validation_running = True
-        trainer, prepared, step = self._trainer, self._prepared, self._trainer.steps_done
-        batch_size = self._config.train_batch_size
-        loss, bands = validation_loss(
-            trainer.unet, prepared.base, prepared.data, trainer.device, batch_size, self._inbox.poll
-        )
-        self._emit(p.ValidationLossMeasured(step, loss, bands), command_id)
-        self._tracker.validation_loss(step, loss, bands)
-        wanted = self._wanted_images()
-        images = generate(
-            trainer.bare_unet, prepared.base, prepared.data.embeddings, wanted, ImageSettings.of(self._config),
-            prepared.device, self._phases.phase("validation images"),
-        )  # fmt: skip
-        for image in images:
-            self._save_image(image, command_id)
-        self._inbox.validation_ended(f"validation loss {loss:.4f} and {len(wanted)} images at step {step}")
+        outcome = self._round.run(command_id)
+        self._inbox.validation_ended(outcome)
 
-    def _wanted_images(self) -> list[tuple[str, int]]:
-        prompts = [prompt for prompt in self._config.validation_prompts if prompt.strip()]
-        count = self._config.num_validation_images
-        return [(prompts[index % len(prompts)], FIRST_IMAGE_SEED + index) for index in range(count)]
+    # ---- what is kept -----------------------------------------------------------------------------------------------
 
-    def _save_image(self, generated: GeneratedImage, command_id: str | None) -> None:
+    def _save_on_schedule(self, why: str, command_id: str | None = None) -> None:
+        try:
+            when_there_is_room(
+                "a checkpoint", lambda: self.save_checkpoint(why, command_id), self._inbox, self._emit
+            )  # fmt: skip
+        except CheckpointError as error:
+            self._warn(error.what, error.why, error.remedy)
+
+    def _export(self, with_pipeline: bool) -> None:
+        """The adapter in all formats; then the merged pipeline, whose making changes the UNet in place."""
         step = self._trainer.steps_done
-        epoch = self._prepared.data.stream.epoch(self._trainer.samples_seen)
-        path = self._run.validation_image(epoch, step, generated.index)
-        save_labelled(generated, path, step=step, run=self._run.name)
-        event = p.ValidationImageSaved(step, generated.index, self._relative(path), generated.prompt, generated.seed)
-        self._emit(event, command_id)
-        self._tracker.image(step, generated)
-        if generated.fault:
-            self._warn(
-                f"Validation image {path.name} {generated.fault}",
-                "Attention or normalisation overflowed, as half precision and some MPS kernels do."
-                if self._prepared.precision.label != "fp32"
-                else "The adapter may have diverged, or a kernel of this device computes wrongly.",
-                "Set mixed_precision to no; if it is no already, lower learning_rate and go back to a checkpoint.",
+        paths = when_there_is_room("the adapter", self._export_adapter, self._inbox, self._emit)
+        self._emit(p.AdapterExported(step, tuple(self._relative(path) for path in paths)), None)
+        if with_pipeline:
+            self._emit(p.PhaseProgressed("writing the merged pipeline", 0, 1), None)
+            path = when_there_is_room(
+                "the merged pipeline",
+                lambda: export_pipeline(self._prepared.base, self._run.final_pipeline),
+                self._inbox,
+                self._emit,
             )
+            self._emit(p.PhaseProgressed("writing the merged pipeline", 1, 1), None)
+            self._emit(p.LogRecorded("info", f"Merged pipeline: {self._relative(path)}"), None)
 
-    # ---- the end ----------------------------------------------------------------------------------------------------
-
-    def _export_adapter(self) -> None:
-        paths = export_adapter(
-            self._trainer.bare_unet, self._config, self._run.lora_weights, run_name=self._run.name,
+    def _export_adapter(self) -> list[Path]:
+        return export_adapter(
+            self._trainer.bare_unet, self._trainer.config, self._run.lora_weights, run_name=self._run.name,
             step=self._trainer.steps_done, train_samples=len(self._prepared.data.training),
         )  # fmt: skip
-        relative = tuple(self._relative(path) for path in paths)
-        self._emit(p.AdapterExported(self._trainer.steps_done, relative), None)
-
-    def _export_pipeline(self) -> None:
-        """Merging changes the UNet in place, so this comes last."""
-        if self._config.save_final_pipeline:
-            progress = self._phases.phase("writing the merged pipeline")
-            progress(0, 1)
-            path = export_pipeline(self._prepared.base, self._run.final_pipeline)
-            progress(1, 1)
-            self._emit(p.LogRecorded("info", f"Merged pipeline: {self._relative(path)}"), None)
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._run.path))

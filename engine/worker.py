@@ -1,18 +1,20 @@
 """The worker process: trains one run until it ends, and reports what happens."""
 
+import fcntl
 import logging
 import multiprocessing
 import os
 import signal
 import traceback
 from pathlib import Path
+from typing import IO
 
 from engine import libraries
 from engine.channel import Channel
 from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import Event, LogRecorded, Report, RunFailed
 from engine.contract.run_dir import RunDir
-from engine.inbox import Inbox
+from engine.inbox import Emit, Inbox
 
 # torch is imported inside `work`: the supervisor imports this module to start the process, and has to stay small.
 
@@ -32,6 +34,8 @@ def work(run_path: str, log_dir: str, channel: Channel) -> None:
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         inbox.watch_supervisor(supervisor.sentinel)
+    lock = run.worker_lock.open("ab")  # closed by the system when this process ends
+    _wait_for_the_worker_before(lock, emit)
     libraries.quiet()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -49,6 +53,15 @@ def work(run_path: str, log_dir: str, channel: Channel) -> None:
     channel.flush_reports()
 
 
+def _wait_for_the_worker_before(lock: IO[bytes], emit: Emit) -> None:
+    """An orphan saves and exits by itself; until then it may write and hold the device."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        emit(LogRecorded("info", "Waiting for the worker before this one to save and end"), None)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def _failure(error: Exception, log_dir: Path) -> RunFailed:
     """An error that nobody foresaw, or one of the two that have an advice of their own."""
     from engine.device import is_out_of_memory
@@ -58,8 +71,7 @@ def _failure(error: Exception, log_dir: Path) -> RunFailed:
         return RunFailed(
             "Memory ran out.",
             name,
-            "Halve train_batch_size and double gradient_accumulation_steps (the result stays the same), "
-            "or set gradient_checkpointing to attention or full; then `shoelora-tui resume`.",
+            "Close other programs and `shoelora-tui resume`; else start a run with a smaller resolution.",
         )
     if isinstance(error, OSError):
         return RunFailed("A file could not be read or written.", name, "Mend that, then `shoelora-tui resume`.")

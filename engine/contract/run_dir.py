@@ -79,6 +79,16 @@ class RunDir:
         return self.path / "config.json"
 
     @property
+    def data_file(self) -> Path:
+        """Which pictures and captions the run began with."""
+        return self.path / "data.json"
+
+    @property
+    def worker_lock(self) -> Path:
+        """Held by a worker for life, so that an orphan and its successor never write at once."""
+        return self.path / "worker.lock"
+
+    @property
     def adjustments_file(self) -> Path:
         """What the run itself changed of its configuration when memory ran out; absent until then."""
         return self.path / "adjustments.json"

@@ -1,0 +1,56 @@
+"""A full disk: foreseen before the start where it can be, waited out where it cannot."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import TrainingError
+from engine.contract.protocol import WarningRaised
+from engine.contract.run_dir import RunDir
+from engine.dataset import read_dataset
+from engine.estimate import disk_need, model_bytes
+from engine.inbox import Emit, Inbox
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+GIB = 2**30
+
+Result = TypeVar("Result")
+
+
+def require_room(run: RunDir, config: TrainingConfig) -> None:
+    """Compare what a new run will write with what is free. Raises TrainingError if the disk would fill up.
+
+    A run that has begun already is let through: part of what it needs is on the disk.
+    """
+    folder = Path(config.train_data_dir)
+    if any(run.checkpoints.glob("checkpoint-*")) or not folder.is_dir():
+        return
+    samples = len(read_dataset(folder).samples)
+    need = disk_need(config, model_bytes(config.pretrained_model_name_or_path), samples)
+    free = shutil.disk_usage(run.path).free
+    if need > free:
+        raise TrainingError(
+            f"The disk has too little room: the run needs about {need / GIB:.1f} GiB, {free / GIB:.1f} GiB are free",
+            f"Cache of {samples} samples, {config.checkpoints_total_limit} checkpoints, images"
+            + (", merged pipeline." if config.save_final_pipeline else "."),
+            "Make room, or lower checkpoints_total_limit or num_validation_images, or set save_final_pipeline false.",
+        )
+
+
+def when_there_is_room(what: str, write: Callable[[], Result], inbox: Inbox, emit: Emit) -> Result:
+    """Do `write`; while the disk is full, hold the run until somebody has made room and says resume, and try again.
+
+    `write` has to leave nothing half-written when it fails. Raises StopRequested if the run is stopped instead.
+    """
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            reason = f"the disk is full: {what} could not be written"
+        emit(WarningRaised(reason, "Nothing that exists was damaged.", "Make room, then resume the run."), None)
+        inbox.hold(reason)
