@@ -114,10 +114,13 @@ def choose_threads(device: Device, parameters: int) -> None:
 
 
 def largest_batch(device: Device, resolution: int) -> int | None:
-    """The most samples in one micro-batch that this device computes rightly; None if there is no such bound."""
+    """The most samples in one forward pass that this device computes rightly; None if there is no such bound.
+
+    0 if the resolution is too large for even one.
+    """
     if device.name != "mps":
         return None
-    return max(1, MPS_ROWS // (resolution // 8) ** 2)  # rows of the longest attention: one per latent pixel
+    return MPS_ROWS // (resolution // 8) ** 2  # rows of the longest attention: one per latent pixel
 
 
 def memory(device: Device) -> DeviceMemory:

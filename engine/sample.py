@@ -40,7 +40,7 @@ def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Nam
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
     faults = 0
-    settings = ImageSettings.of(config)
+    settings = ImageSettings.of(config, device, config.train_batch_size)
     for made in generate(base.unet, base, embeddings, wanted, settings, device, tool.print_progress("denoising")):
         path = folder / f"{made.index:02d}.png"
         save_labelled(made, path, model=base.source, adapter=arguments.adapter or "none")

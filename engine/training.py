@@ -79,10 +79,11 @@ class TrainingLoop:
             if self._round.is_due():
                 self.validate(None)
             while trainer.steps_done < last:
-                self._step()
+                if not self._step():
+                    continue
                 if trainer.steps_done == last:
                     self._save_on_schedule("end")
-                elif trainer.steps_done and trainer.steps_done % trainer.config.checkpointing_steps == 0:
+                elif trainer.steps_done % trainer.config.checkpointing_steps == 0 and not trainer.skipped_in_a_row:
                     self._save_on_schedule("schedule")
                 if self._round.is_due():  # after the checkpoint, so that what kills a validation loses no step
                     self.validate(None)
@@ -109,19 +110,20 @@ class TrainingLoop:
 
     # ---- a step, and what may go wrong in it ------------------------------------------------------------------------
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """One step; False if the run went back instead."""
         trainer = self._trainer
         try:
             completed = self._within_memory(lambda: trainer.step(self._inbox.poll))
         except NonFiniteError as fault:
-            self._skip(fault)
-            return
+            return self._skip(fault)
         trainer.skipped_in_a_row = 0
         self._emit(completed, None)
         self._tracker.step(completed)
         if warning := self._gradients.see(completed):
             self._emit(warning, None)
         self._sample_memory()
+        return True
 
     def _within_memory(self, act: Callable[[], p.StepCompleted]) -> p.StepCompleted:
         """Do `act`; whenever memory runs out, find a smaller way to the same result and do it again."""
@@ -151,14 +153,14 @@ class TrainingLoop:
         )
         trainer.adapt(adjustments.apply(trainer.config, smaller))
 
-    def _skip(self, fault: NonFiniteError) -> None:
-        """Leave the step out; after three in a row go back with a lower learning rate, once."""
+    def _skip(self, fault: NonFiniteError) -> bool:
+        """Leave the step out; after three in a row go back with a lower learning rate, once, and return False."""
         trainer = self._trainer
         trainer.skip_step()
         trainer.skipped_in_a_row += 1
         self._emit(p.StepSkipped(trainer.steps_done, fault.samples, fault.why), None)
         if trainer.skipped_in_a_row < MOST_SKIPPED:
-            return
+            return True
         if trainer.learning_rate_factor < 1:
             raise TrainingError(
                 f"{MOST_SKIPPED} steps in a row gave numbers that are not finite, also with half the learning rate",
@@ -175,6 +177,7 @@ class TrainingLoop:
             f"The run goes on with {LOWERED:g} times the learning rate; look at the samples that are named.",
         )
         self._emit(p.RunResumed(state.step, str(path or "the beginning")), None)
+        return False
 
     def _sample_memory(self) -> None:
         now = time.monotonic()

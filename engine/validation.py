@@ -76,11 +76,13 @@ class ImageSettings:
     batch_size: int
 
     @classmethod
-    def of(cls, config: TrainingConfig) -> "ImageSettings":
-        """The settings of a run's validation images."""
+    def of(cls, config: TrainingConfig, device: devices.Device, batch_size: int) -> "ImageSettings":
+        """The settings of a config's validation images; guidance doubles each batch, so it may have to be smaller."""
+        most = devices.largest_batch(device, config.resolution)
+        guided = 2 if config.validation_guidance_scale > 1 else 1
         return cls(
             config.resolution, config.validation_inference_steps, config.validation_guidance_scale,
-            config.validation_negative_prompt, config.train_batch_size,
+            config.validation_negative_prompt, batch_size if most is None else max(1, min(batch_size, most // guided)),
         )  # fmt: skip
 
 

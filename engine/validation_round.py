@@ -2,6 +2,7 @@
 
 import math
 
+from engine import device as devices
 from engine.contract import protocol as p
 from engine.contract.run_dir import RunDir
 from engine.disk_space import when_there_is_room
@@ -28,6 +29,7 @@ class ValidationRound:
         self._inbox = inbox
         self._emit = emit
         self._phases = PhaseReporter(inbox, emit)
+        self._batch_size = prepared.config.train_batch_size
         self._validated = -1  # the last step of which a validation was completed by this worker
         self._resumed_at = trainer.steps_done  # a worker before this one may have validated it
 
@@ -45,23 +47,42 @@ class ValidationRound:
         return 0 < self._trainer.config.num_validation_images <= drawn
 
     def run(self, command_id: str | None) -> str:
-        """Measure the loss and draw the images; returns the sentence that says what was done."""
+        """Measure the loss and draw the images, in smaller batches if memory runs out; returns what was done."""
+        while True:
+            try:
+                outcome = self._measure_and_draw(command_id)
+                break
+            except Exception as error:
+                if not devices.is_out_of_memory(error):
+                    raise
+                cause = str(error).splitlines()[0]
+            devices.empty_cache(self._prepared.device)
+            if self._batch_size == 1:
+                remedy = "Training goes on; close other programs, or start a run with a smaller resolution."
+                self._warn(f"Step {self._trainer.steps_done} could not be validated: memory ran out", cause, remedy)
+                outcome = "memory ran out"
+                break
+            self._batch_size //= 2
+        self._validated = self._trainer.steps_done
+        return outcome
+
+    def _measure_and_draw(self, command_id: str | None) -> str:
+        prepared, trainer = self._prepared, self._trainer
         loss = self._measure(command_id)
         wanted = self._wanted_images()
         images = generate(
-            self._trainer.bare_unet, self._prepared.base, self._prepared.data.embeddings, wanted,
-            ImageSettings.of(self._trainer.config), self._prepared.device, self._phases.phase("validation images"),
+            trainer.bare_unet, prepared.base, prepared.data.embeddings, wanted,
+            ImageSettings.of(trainer.config, prepared.device, self._batch_size), prepared.device,
+            self._phases.phase("validation images"),
         )  # fmt: skip
         for image in images:
             self._save_image(image, command_id)
-        self._validated = self._trainer.steps_done
-        return f"validation loss {loss:.4f} and {len(wanted)} images at step {self._trainer.steps_done}"
+        return f"validation loss {loss:.4f} and {len(wanted)} images at step {trainer.steps_done}"
 
     def _measure(self, command_id: str | None) -> float:
         trainer, prepared, step = self._trainer, self._prepared, self._trainer.steps_done
-        batch_size = trainer.config.train_batch_size
         loss, bands = validation_loss(
-            trainer.unet, prepared.base, prepared.data, trainer.device, batch_size, self._inbox.poll
+            trainer.unet, prepared.base, prepared.data, trainer.device, self._batch_size, self._inbox.poll
         )
         if math.isfinite(loss):
             self._emit(p.ValidationLossMeasured(step, loss, bands), command_id)

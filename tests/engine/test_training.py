@@ -1,0 +1,285 @@
+"""The loop of a worker, in this process: what it does when numbers break, memory runs out or the disk is full.
+
+Faults come from where they come in life: the attention of the device, the cached files, the file system.
+"""
+
+import errno
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+
+from engine import validation_round
+from engine.contract import protocol as p
+from engine.contract.adjustments import read_adjustments
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import DataError, TrainingError
+from engine.contract.run_dir import RunDir, Workspace, create_run
+from engine.inbox import Inbox
+from engine.training import train_run
+
+MakeConfig = Callable[..., TrainingConfig]
+STEPS = 6
+
+
+class Bench:
+    """A run in this process: what it says is collected, what is put into `commands` it obeys."""
+
+    def __init__(self, run: RunDir, log_dir: Path) -> None:
+        self.run, self.log_dir = run, log_dir
+        self.commands: queue.Queue[p.Request] = queue.Queue()
+        self.events: list[p.Event] = []
+        self.answers: dict[type[p.Event], Callable[[p.Event], None]] = {}
+
+    def emit(self, event: p.Event, _: str | None = None) -> None:
+        self.events.append(event)
+        if answer := self.answers.get(type(event)):
+            answer(event)
+
+    def train(self, **options: Any) -> None:
+        train_run(self.run, self.log_dir, Inbox(self.commands, self.emit), self.emit, **options)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def adapter(self) -> dict[str, torch.Tensor]:
+        return load_file(self.run.lora_weights / "adapter_model.safetensors")
+
+
+@pytest.fixture
+def bench(tiny_config: MakeConfig, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    numbers = iter(range(100))
+
+    def make(**changes: Any) -> Bench:
+        settings = {
+            "max_train_steps": STEPS, "train_batch_size": 4, "gradient_accumulation_steps": 1, "checkpointing_steps": 2,
+            "validation_steps": 100, "num_validation_images": 0, "save_final_pipeline": False,
+        }  # fmt: skip
+        config = tiny_config(**{**settings, **changes})
+        run = create_run(Workspace(tmp_path), f"run{next(numbers)}", config)
+        return Bench(run, tmp_path / "log")
+
+    yield make
+
+
+class Attention:
+    """The device's attention, made to fail; `fault` gets the number of the call and the query (B, heads, S, d)."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fault: Callable[[int, torch.Tensor], torch.Tensor | None] = lambda _call, _query: None
+        self.calls = 0
+        real = functional.scaled_dot_product_attention
+
+        def attention(query: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+            self.calls += 1
+            spoiled = self.fault(self.calls, query) if torch.is_grad_enabled() else None
+            return real(query, *args, **kwargs) if spoiled is None else real(spoiled, *args, **kwargs)
+
+        monkeypatch.setattr(functional, "scaled_dot_product_attention", attention)
+
+
+@pytest.fixture
+def attention(monkeypatch: pytest.MonkeyPatch) -> Attention:
+    return Attention(monkeypatch)
+
+
+def out_of_memory(above: int) -> Callable[[int, torch.Tensor], None]:
+    def fault(_: int, query: torch.Tensor) -> None:
+        if query.shape[0] > above:
+            raise RuntimeError("MPS backend out of memory (MPS allocated: 30.00 GiB, max allowed: 30.00 GiB).")
+
+    return fault
+
+
+def test_out_of_memory_halves_the_micro_batch_and_repeats_the_step(
+    bench: Callable[..., Bench], attention: Attention
+) -> None:
+    plain = bench()
+    plain.train()
+    attention.fault = out_of_memory(above=1)
+    starved = bench()
+    starved.train()
+    told = [(e.train_batch_size, e.gradient_accumulation_steps) for e in starved.of(p.MicroBatchChanged)]
+    assert told == [(2, 2), (1, 4)]
+    assert [event.step for event in starved.of(p.StepCompleted)] == list(range(1, STEPS + 1))
+    assert read_adjustments(starved.run).train_batch_size == 1
+    for name, weight in plain.adapter().items():
+        torch.testing.assert_close(starved.adapter()[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_what_memory_taught_holds_for_the_next_worker(bench: Callable[..., Bench], attention: Attention) -> None:
+    attention.fault = out_of_memory(above=2)
+    run = bench()
+    run.answers[p.StepCompleted] = lambda _: run.commands.put(p.Request(p.Stop(save=True)))
+    run.train()
+    again = Bench(run.run, run.log_dir)
+    again.train()
+    assert again.of(p.MicroBatchChanged) == []
+    assert again.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
+def test_memory_that_never_suffices_fails_with_advice(bench: Callable[..., Bench], attention: Attention) -> None:
+    attention.fault = out_of_memory(above=0)
+    run = bench()
+    with pytest.raises(TrainingError, match="batch size 1 and full checkpointing") as raised:
+        run.train()
+    assert raised.value.remedy
+    modes = [event.gradient_checkpointing for event in run.of(p.MicroBatchChanged)]
+    assert modes[-2:] == ["attention", "full"]
+
+
+def nan_in(steps: set[int], run: Bench) -> Callable[[int, torch.Tensor], torch.Tensor | None]:
+    """NaN in the attention of the steps with these numbers."""
+
+    def fault(_: int, query: torch.Tensor) -> torch.Tensor | None:
+        done = [e.step for e in run.events if isinstance(e, p.StepCompleted | p.StepSkipped)]
+        return query * float("nan") if (done[-1] if done else 0) + 1 in steps else None
+
+    return fault
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_its_samples_are_named(
+    bench: Callable[..., Bench], attention: Attention
+) -> None:
+    run = bench()
+    attention.fault = nan_in({3}, run)
+    run.train()
+    (skipped,) = run.of(p.StepSkipped)
+    assert skipped.step == 3 and len(skipped.samples) == 4
+    assert [event.step for event in run.of(p.StepCompleted)] == [1, 2, 4, 5, 6]
+    assert all(bool(torch.isfinite(weight).all()) for weight in run.adapter().values())
+
+
+def test_three_in_a_row_go_back_once_with_a_lower_rate(bench: Callable[..., Bench], attention: Attention) -> None:
+    run = bench(checkpointing_steps=2, max_train_steps=8)
+    went_back = threading.Event()
+    run.answers[p.RunResumed] = lambda _: went_back.set()
+    spoil = nan_in({3, 4, 5}, run)
+    attention.fault = lambda call, query: None if went_back.is_set() else spoil(call, query)
+    run.train()
+    assert [event.step for event in run.of(p.StepSkipped)] == [3, 4, 5]
+    assert [event.from_step for event in run.of(p.RunResumed)] == [2], "nothing is saved amid steps that are skipped"
+    rates = {event.step: event.learning_rate for event in run.of(p.StepCompleted)}
+    assert rates[8] == pytest.approx(rates[1] / 2)
+    assert run.of(p.RunFinished) == [p.RunFinished(8, completed=True)]
+
+
+def test_numbers_that_stay_broken_end_the_run_with_advice(bench: Callable[..., Bench], attention: Attention) -> None:
+    run = bench(checkpointing_steps=100)
+    attention.fault = lambda _, query: query * float("nan")
+    with pytest.raises(TrainingError, match="also with half the learning rate"):
+        run.train()
+    assert [event.step for event in run.of(p.StepSkipped)] == [1, 2, 3, 1, 2, 3]
+    assert not run.run.lora_weights.exists()
+
+
+class Disk:
+    """A disk that takes no more while `full` is set; the boundary is the flush that every checkpoint waits for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import os
+
+        self.full = False
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_full_disk_holds_the_run_until_there_is_room(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    plain = bench()
+    plain.train()
+    run = bench()
+
+    def fill(event: p.Event) -> None:
+        disk.full = isinstance(event, p.StepCompleted) and event.step == 3
+
+    def make_room(event: p.Event) -> None:
+        if isinstance(event, p.StateChanged) and event.state == "paused":
+            assert event.reason == "the disk is full: a checkpoint could not be written"
+            assert sorted(path.name for path in run.run.checkpoints.iterdir()) == ["checkpoint-2"]
+            disk.full = False
+            run.commands.put(p.Request(p.Resume()))
+
+    run.answers = {p.StepCompleted: lambda e: fill(e) if e.step == 3 else None, p.StateChanged: make_room}  # type: ignore[union-attr]
+    run.train()
+    states = [(event.state, event.reason != "") for event in run.of(p.StateChanged)]
+    assert states == [("running", False), ("paused", True), ("running", False), ("stopping", True)]
+    assert [event.step for event in run.of(p.CheckpointSaved)] == [2, 4, 6]
+    assert all(torch.equal(weight, plain.adapter()[name]) for name, weight in run.adapter().items())
+
+
+def test_a_run_that_does_not_fit_on_the_disk_is_refused_before_it_begins(bench: Callable[..., Bench]) -> None:
+    run = bench(num_validation_images=256, validation_steps=1, max_train_steps=10_000_000, resolution=64)
+    with pytest.raises(TrainingError, match="too little room") as raised:
+        run.train()
+    assert "GiB" in raised.value.what
+    assert not run.run.validation.exists()
+
+
+def test_changed_data_are_refused_unless_allowed(bench: Callable[..., Bench]) -> None:
+    run = bench()
+    run.answers[p.StepCompleted] = lambda _: run.commands.put(p.Request(p.Stop(save=True)))
+    run.train()
+    identities = run.run.data_file.read_text()
+    run.run.data_file.write_text(identities.replace("{", '{"extra": "a-b",', 1))
+    again = Bench(run.run, run.log_dir)
+    with pytest.raises(DataError, match="not the one that the run began with"):
+        again.train()
+    allowed = Bench(run.run, run.log_dir)
+    allowed.train(allow_changed_data=True)
+    assert allowed.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
+def test_a_checkpoint_comes_before_the_validation_of_its_step(bench: Callable[..., Bench]) -> None:
+    run = bench(validation_steps=2)
+    run.train()
+    order = [type(e).__name__ for e in run.events if isinstance(e, p.CheckpointSaved | p.ValidationLossMeasured)]
+    assert order == ["ValidationLossMeasured", *["CheckpointSaved", "ValidationLossMeasured"] * 3]
+
+
+def test_a_stop_in_the_last_validation_can_be_resumed_to_the_end(bench: Callable[..., Bench]) -> None:
+    run = bench(num_validation_images=4, validation_inference_steps=4)
+    last = [False]
+
+    def stop(event: p.Event) -> None:
+        last[0] = isinstance(event, p.StepCompleted) and event.step == STEPS
+
+    def in_validation(_: p.Event) -> None:
+        if last[0]:
+            run.commands.put(p.Request(p.Stop(save=False)))
+
+    run.answers = {p.StepCompleted: stop, p.ValidationLossMeasured: in_validation}
+    run.train()
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=False)]
+    again = Bench(run.run, run.log_dir)
+    again.train()
+    assert again.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+    assert len(again.of(p.ValidationImageSaved)) == 4, "the validation that was cut off is made up"
+    assert again.run.lora_weights.exists()
+
+
+def test_memory_too_small_for_validation_costs_pictures_not_the_run(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(*_: Any, **__: Any) -> Iterator[Any]:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(validation_round, "generate", starved)
+    run = bench(num_validation_images=2)
+    run.train()
+    assert any("memory ran out" in warning.what for warning in run.of(p.WarningRaised))
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
