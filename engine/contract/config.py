@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 Group = Literal["model", "data", "training", "lora", "validation", "checkpoints", "hardware", "output"]
 GradientCheckpointing = Literal["none", "attention", "full"]
 
+POLYNOMIAL_END = 1e-7  # learning rate at which diffusers' polynomial schedule ends
 SHOE_PROMPTS = [
     "a professional product photo of red casual shoes on white background",
     "a professional product photo of black leather shoes on white background",
@@ -235,6 +236,11 @@ class TrainingConfig(BaseModel):
                 f"lora_dropout {self.lora_dropout} with gradient_checkpointing {self.gradient_checkpointing} gives "
                 "wrong gradients on mps, which draws another dropout mask when it recomputes (pytorch #194478); "
                 "set lora_dropout 0 or gradient_checkpointing none"
+            )
+        if self.lr_scheduler == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
+            raise ValueError(
+                f"learning_rate {self.learning_rate:g} is not above {POLYNOMIAL_END:g}, where the lr_scheduler "
+                "polynomial ends"
             )
         if self.num_validation_images and not any(p.strip() for p in self.validation_prompts):
             raise ValueError(

@@ -50,6 +50,8 @@ def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
     changes = {"lr_warmup_steps": min(settings["lr_warmup_steps"], settings["max_train_steps"])}
     if settings["device"] == "mps" and settings["gradient_checkpointing"] != "none":
         changes["lora_dropout"] = 0.0
+    if settings["lr_scheduler"] == "polynomial":
+        changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
     return {**settings, **changes}
 
 
@@ -111,6 +113,7 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
     ("settings", "names"),
     [
         ({"lr_warmup_steps": 11, "max_train_steps": 10}, ["lr_warmup_steps", "max_train_steps"]),
+        ({"lr_scheduler": "polynomial", "learning_rate": 1e-7}, ["lr_scheduler", "learning_rate"]),
         ({"device": "mps", "lora_dropout": 0.1}, ["lora_dropout", "gradient_checkpointing", "mps"]),
         ({"validation_prompts": []}, ["num_validation_images", "validation_prompts"]),
         ({"validation_prompts": [" "]}, ["num_validation_images", "validation_prompts"]),
