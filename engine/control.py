@@ -85,28 +85,30 @@ def newest_checkpoint_folder(workspace: Workspace) -> Path:
     raise RunError("No run here has a checkpoint", f"Looked in {workspace.outputs}.", "Give the checkpoint's folder.")
 
 
-def restart(run: RunDir) -> None:
+def restart(run: RunDir, allow_changed_data: bool = False) -> None:
     """Start a supervisor for a run that has none; it goes on from the newest good checkpoint.
 
+    With `allow_changed_data` also if the pictures or captions are no longer those that the checkpoint has seen.
     Raises RunError if the run is live or has done all its steps.
     """
     state = run.state()
     if not state.is_resumable:
         raise RunError(f"Run {run.name} cannot be resumed", f"It is {state.value}: {state.meaning}.")
     run.config()  # a damaged config.json is told here, not in a log
-    start_supervisor(run)
+    start_supervisor(run, allow_changed_data)
 
 
-def start_supervisor(run: RunDir) -> None:
+def start_supervisor(run: RunDir, allow_changed_data: bool = False) -> None:
     """Start the run's supervisor in a session of its own and wait until it has taken charge."""
     log_dir = run.workspace.log_dir(run.name)
     log_dir.mkdir(parents=True, exist_ok=True)
     output = log_dir / "worker_output.txt"
     seen = len(replay(run.journal))
+    options = ["--allow-changed-data"] if allow_changed_data else []
     with output.open("ab") as file:
         process = subprocess.Popen(
             # -P: the user's folder must not come before the installed packages
-            [sys.executable, "-P", "-m", "engine.supervisor", str(run.path), str(log_dir)],
+            [sys.executable, "-P", "-m", "engine.supervisor", str(run.path), str(log_dir), *options],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -1,5 +1,6 @@
 """The Unix socket on which a supervisor takes commands: for this user alone, and deaf to garbage."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from engine.contract.errors import RunError
 from engine.contract.protocol import ProtocolError, Request, decode_request
-from engine.contract.run_dir import RunDir, write_atomically
+from engine.contract.run_dir import RunDir, RunLock, write_atomically
 
 LONGEST_REQUEST = 64 * 1024  # bytes; a request has about 150
 MOST_CONNECTIONS = 64  # the oldest is dropped beyond that, so that silent ones cannot lock others out
@@ -28,8 +29,9 @@ class ControlSocket:
         self._run = run
         self._key = secrets.token_hex(32)
         self.refused = 0  # requests with a wrong key or that were none
+        self.last_refusal = ""
         self._connections: dict[socket.socket, bytearray] = {}
-        self._path = _private_folder() / f"{hashlib.sha256(str(run.path).encode()).hexdigest()[:16]}.sock"
+        self._path = _socket_path(run)
         self._path.unlink(missing_ok=True)  # left by a supervisor that was killed; the run's lock is ours by now
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._path))
@@ -37,7 +39,11 @@ class ControlSocket:
         self._listener.listen()
         self._listener.setblocking(False)
         control = {"socket": str(self._path), "key": self._key, "pid": os.getpid()}
-        write_atomically(run.control, json.dumps(control) + "\n", mode=0o600)
+        try:
+            write_atomically(run.control, json.dumps(control) + "\n", mode=0o600)
+        except OSError:
+            self.close()
+            raise
 
     @property
     def readable(self) -> list[socket.socket]:
@@ -77,19 +83,27 @@ class ControlSocket:
         received += data
         if b"\n" in received:
             self._reply(connection, self._judge(bytes(received.partition(b"\n")[0]), answer))
-        if not data or b"\n" in received or len(received) > LONGEST_REQUEST:
-            self._drop(connection)
+        elif len(received) > LONGEST_REQUEST:
+            self._refuse(f"not a request: longer than {LONGEST_REQUEST} bytes")
+        elif not data and received:
+            self._refuse("not a request: no end of line")
+        elif data:
+            return  # the rest is yet to come
+        self._drop(connection)
 
     def _judge(self, line: bytes, answer: Answer) -> str:
         try:
             request, key = decode_request(line)
         except ProtocolError as error:
-            self.refused += 1
-            return f"not a request: {error}"
+            return self._refuse(f"not a request: {error}")
         if not hmac.compare_digest(key.encode(errors="surrogatepass"), self._key.encode()):
-            self.refused += 1
-            return "wrong key"
+            return self._refuse("wrong key")
         return answer(request)
+
+    def _refuse(self, reason: str) -> str:
+        self.refused += 1
+        self.last_refusal = reason
+        return reason
 
     def _reply(self, connection: socket.socket, reason: str) -> None:
         reply = json.dumps({"accepted": not reason, "reason": reason}).encode() + b"\n"
@@ -101,6 +115,19 @@ class ControlSocket:
     def _drop(self, connection: socket.socket) -> None:
         del self._connections[connection]
         connection.close()
+
+
+def remove_traces(run: RunDir) -> None:
+    """Remove socket and control file of a supervisor that was killed, unless another has taken the run over."""
+    with contextlib.suppress(RunError, OSError):
+        lock = RunLock.acquire(run)
+        _socket_path(run).unlink(missing_ok=True)
+        run.control.unlink(missing_ok=True)
+        lock.release()
+
+
+def _socket_path(run: RunDir) -> Path:
+    return _private_folder() / f"{hashlib.sha256(str(run.path).encode()).hexdigest()[:16]}.sock"
 
 
 def _private_folder() -> Path:

@@ -1,215 +1,241 @@
 """The supervisor: owns one run's lock, journal and socket, and keeps its worker alive. No torch, no Textual."""
 
-import multiprocessing
+import os
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TextIO
 
-from engine.channel import Channel
 from engine.contract import protocol as p
+from engine.contract.adjustments import apply, changed, next_smaller, read_adjustments, write_adjustments
 from engine.contract.config import TrainingConfig
-from engine.contract.describe import log_line
 from engine.contract.errors import ShoeloraError
-from engine.contract.journal import JournalWriter
 from engine.contract.run_dir import RunDir, RunLock
-from engine.contract.run_state import RunState, may_follow, why_not
+from engine.contract.run_state import RunState, why_not
 from engine.control_socket import ControlSocket
-from engine.worker import work
+from engine.run_record import RunRecord
+from engine.wakefulness import Wakefulness
+from engine.worker_process import WorkerProcess
 
-LOOK = 0.5  # seconds; how late a signal may be noticed, everything else wakes the loop at once
+LOOK = 0.5  # seconds; how late a signal or a silence may be noticed, everything else wakes the loop at once
+REFUSAL_INTERVAL = 10.0  # seconds between two lines about refused requests
 
 
 class Supervisor:
     """One supervised run. `serve` returns when the run has reached a final state."""
 
-    def __init__(self, run: RunDir, config: TrainingConfig, log_dir: Path) -> None:
+    def __init__(self, run: RunDir, config: TrainingConfig, log_dir: Path, allow_changed_data: bool) -> None:
         self._run = run
         self._config = config
         self._log_dir = log_dir
-        self._journal = JournalWriter(run.journal)
-        self._log: TextIO = (log_dir / "main_log.txt").open("a", encoding="utf-8")
+        self._allow_changed_data = allow_changed_data
+        self._record = RunRecord(run, log_dir)
         self._socket = ControlSocket(run)
-        self._state = RunState.PREPARING
+        self._wakefulness = Wakefulness()
+        self._worker: WorkerProcess
         self._step = 0
         self._restarts = 0
         self._restarts_since_checkpoint = 0
         self._pending: dict[str, p.Command] = {}
         self._ending: p.RunFinished | p.RunFailed | None = None
         self._terminated = False
+        self._refused_told, self._refused_time = 0, -REFUSAL_INTERVAL
 
     def serve(self) -> None:
         """Start workers until the run has ended; take commands and reports meanwhile."""
         signal.signal(signal.SIGTERM, self._on_terminate)
-        self._record(
-            p.RunStarted(
-                self._run.name, multiprocessing.current_process().pid or 0, self._config.max_train_steps,
-                str(self._log_dir),
-            )
-        )  # fmt: skip
-        while not self._state.is_final:
-            self._record(p.StateChanged("preparing"))
+        self._record.write(p.RunStarted(self._run.name, os.getpid(), self._config.max_train_steps, str(self._log_dir)))
+        while not self._record.state.is_final:
+            self._record.write(p.StateChanged("preparing"))
             self._run_worker()
         self._answer_pending()
 
     def close(self) -> None:
         """Leave nothing behind but the journal and the log."""
+        self._tell_refused(at_once=True)
         self._socket.close()
-        self._journal.close()
-        self._log.close()
+        self._record.close()
 
     # ---- the worker -------------------------------------------------------------------------------------------------
 
     def _run_worker(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._channel = Channel.create(context)
-        arguments = (str(self._run.path), str(self._log_dir), self._channel)
-        process = context.Process(target=work, args=arguments, name="worker")
-        process.start()
-        self._channel.become_supervisor()
-        self._record(p.WorkerStarted(process.pid or 0, self._restarts))
+        self._worker = worker = WorkerProcess(self._run, self._log_dir, self._allow_changed_data)
+        self._record.write(p.WorkerStarted(worker.pid, self._restarts))
+        self._complete_restarts()
         terminated = False
-        reading = True
-        while True:
-            sources = [process.sentinel, *self._socket.readable, *([self._channel.readable] if reading else [])]
-            ready = wait(sources, LOOK)
+        ready: Sequence[object] = ()
+        while worker.sentinel not in ready:
+            ready = wait([worker.sentinel, *self._socket.readable, *worker.readable], LOOK)
             if self._terminated and not terminated:
-                terminated = True
-                self._ask_worker(p.Request(p.Stop(save=True), "sigterm"))
-            if self._channel.readable in ready:
-                reading = self._take_reports()
+                terminated = worker.send(p.Request(p.Stop(save=True), "sigterm"))
+            self._take_reports()
             for source in ready:
                 self._socket.serve(source, self._answer)
-            if process.sentinel in ready:
-                break
+            self._look_after()
         self._take_reports()  # what it sent with its last breath
-        process.join()
-        self._conclude(process)
-        self._channel.close(process)
+        self._wakefulness.keep_for(None)
+        self._conclude(*worker.bury())
 
-    def _take_reports(self) -> bool:
-        reports, more = self._channel.drain()
-        for report in reports:
-            self._take(report)
-        return more
+    def _look_after(self) -> None:
+        """What is due at every turn of the loop, whatever woke it."""
+        if (silence := self._worker.liveness.remarkable_silence()) is not None:
+            self._record.write(p.WorkerStalled(round(silence, 1)))
+        self._wakefulness.keep_for(None if self._record.state is RunState.PAUSED else self._worker.pid)
+        self._tell_refused()
+        self._record.catch_up()
 
-    def _take(self, report: p.Report) -> None:
-        event = report.event
-        match event:
-            case p.StepCompleted(step=step) | p.RunResumed(from_step=step):
-                self._step = step
-            case p.CheckpointSaved():
-                self._restarts_since_checkpoint = 0
-            case p.CommandCompleted() | p.CommandRejected() if report.command_id:
-                self._pending.pop(report.command_id, None)
-            case p.RunFinished() | p.RunFailed():
-                self._ending = event
-            case _:
-                pass
-        self._record(event, report.command_id, report.time)
-        if isinstance(event, p.CheckpointSaved | p.RunFinished | p.RunFailed):
-            self._journal.sync()
+    def _take_reports(self) -> None:
+        for report in self._worker.take_reports():
+            event = report.event
+            match event:
+                case p.StepCompleted(step=step) | p.RunResumed(from_step=step):
+                    self._step = step
+                case p.CheckpointSaved():
+                    self._restarts_since_checkpoint = 0
+                case p.CommandCompleted() | p.CommandRejected() if report.command_id:
+                    self._pending.pop(report.command_id, None)
+                case p.RunFinished() | p.RunFailed():
+                    self._ending = event
+                case _:
+                    pass
+            self._record.write(event, report.command_id, report.time)
+            if isinstance(event, p.CheckpointSaved | p.RunFinished | p.RunFailed):
+                self._record.sync()
 
-    def _conclude(self, process: BaseProcess) -> None:
+    def _conclude(self, cause: str, memory_ran_out: bool) -> None:
         """Decide what the end of a worker means for the run."""
-        stopping = self._terminated or any(isinstance(command, p.Stop) for command in self._pending.values())
         match self._ending:
             case p.RunFinished(completed=completed):
-                self._record(p.StateChanged("stopping"))
-                self._record(p.StateChanged("finished" if completed else "stopped"))
+                self._record.write(p.StateChanged("stopping"))
+                self._record.write(p.StateChanged("finished" if completed else "stopped"))
             case p.RunFailed(what=what):
-                self._record(p.StateChanged("failed", what))
+                self._record.write(p.StateChanged("failed", what))
             case None:
-                cause = describe_exit(process.exitcode)
-                self._record(p.WorkerDied(cause, self._step))
-                if stopping:
-                    self._record(p.StateChanged("stopping"))
-                    self._record(p.StateChanged("stopped", "the worker died before it could save"))
-                elif self._restarts_since_checkpoint >= self._config.max_restarts:
-                    self._give_up(cause)
-                else:
-                    self._restarts += 1
-                    self._restarts_since_checkpoint += 1
+                self._after_death(cause, memory_ran_out)
 
-    def _give_up(self, cause: str) -> None:
+    def _after_death(self, cause: str, memory_ran_out: bool) -> None:
+        """Restart the worker, unless the run was to end anyway or it dies too often."""
+        asked = self._is_pending(p.RestartWorker)
+        self._record.write(p.WorkerDied("it was ended on command, to be started again" if asked else cause, self._step))
+        if self._terminated or (self._is_pending(p.Stop) and not asked):
+            self._record.write(p.StateChanged("stopping"))
+            self._record.write(p.StateChanged("stopped", "the worker died before it could save"))
+            return
+        self._reject_pending("the worker was restarted" if asked else f"the worker died first: {cause}")
+        if memory_ran_out and not asked:
+            self._use_less_memory(cause)
+        elif not asked:
+            self._count_death(cause)
+        self._restarts += 1
+
+    def _count_death(self, cause: str) -> None:
+        if self._restarts_since_checkpoint < self._config.max_restarts:
+            self._restarts_since_checkpoint += 1
+            return
         what = f"The worker died {self._restarts_since_checkpoint + 1} times without a new checkpoint in between."
-        self._record(p.RunFailed(what, f"Last: {cause}", f"See {self._log_dir}; then `shoelora-tui resume`."))
-        self._record(p.StateChanged("failed", what))
+        self._fail(what, f"Last: {cause}", f"See {self._log_dir}; then `shoelora-tui resume`.")
+
+    def _use_less_memory(self, cause: str) -> None:
+        """Before the next worker starts, write down the next way to compute the same in less memory."""
+        try:
+            present = apply(self._config, read_adjustments(self._run))
+            smaller = next_smaller(present)
+            if smaller:
+                write_adjustments(self._run, smaller)
+                self._record.write(changed(smaller, self._config))
+                return  # not counted: there are only so many smaller ones
+        except (ShoeloraError, OSError) as error:
+            self._record.write(p.LogRecorded("error", f"The micro-batch could not be made smaller: {error}"))
+            self._count_death(cause)
+            return
+        self._fail(
+            "Memory ran out.",
+            f"The worker died: {cause}; the micro-batch is {present.train_batch_size} and gradient_checkpointing "
+            f"{present.gradient_checkpointing} already.",
+            "Close other programs, or start a run with a smaller resolution or base model; then `shoelora-tui resume`.",
+        )
+
+    def _fail(self, what: str, why: str, remedy: str) -> None:
+        self._record.write(p.RunFailed(what, why, remedy))
+        self._record.write(p.StateChanged("failed", what))
 
     # ---- commands ---------------------------------------------------------------------------------------------------
 
     def _answer(self, request: p.Request) -> str:
         """Accept a command and pass it on, or say why not."""
         name = type(request.command).__name__
-        reason = why_not(self._state, type(request.command))
-        if request.id in self._pending:
-            reason = "this request was already made"
-        elif not reason and any(isinstance(command, p.Stop) for command in self._pending.values()):
-            reason = "the run was already asked to stop"
+        reason = self._why_not(request)
         if reason:
-            self._record(p.CommandRejected(name, reason), request.id)
+            self._record.write(p.CommandRejected(name, reason), request.id)
             return reason
-        self._record(p.CommandAccepted(name), request.id)
+        self._record.write(p.CommandAccepted(name), request.id)
         self._pending[request.id] = request.command
-        self._ask_worker(request)
+        if isinstance(request.command, p.RestartWorker):
+            self._worker.kill()
         return ""
 
-    def _ask_worker(self, request: p.Request) -> None:
-        self._channel.commands.put(request)
+    def _why_not(self, request: p.Request) -> str:
+        """Why a request is refused; empty if it is not, and then the worker has it, unless it is about the worker."""
+        if request.id in self._pending:
+            return "this request was already made"
+        if reason := why_not(self._record.state, type(request.command)):
+            return reason
+        if isinstance(request.command, p.RestartWorker):
+            return ""
+        if self._is_pending(p.Stop):
+            return "the run was already asked to stop"
+        return "" if self._worker.send(request) else "the worker has left too many commands unread; restart it"
+
+    def _is_pending(self, kind: type[p.Command]) -> bool:
+        return any(isinstance(command, kind) for command in self._pending.values())
+
+    def _complete_restarts(self) -> None:
+        """A new worker is what a restart was asked for."""
+        for identity in self._pending:
+            self._record.write(p.CommandCompleted("RestartWorker", f"worker {self._worker.pid} was started"), identity)
+        self._pending.clear()
+
+    def _reject_pending(self, reason: str) -> None:
+        """No other worker knows of these commands; a restart itself is answered when the next one has started."""
+        for identity, command in list(self._pending.items()):
+            if not isinstance(command, p.RestartWorker):
+                self._record.write(p.CommandRejected(type(command).__name__, reason), identity)
+                del self._pending[identity]
 
     def _answer_pending(self) -> None:
         """Nobody may wait for an answer for ever: the run has ended."""
+        state = self._record.state
         for identity, command in self._pending.items():
             name = type(command).__name__
-            if isinstance(command, p.Stop) and self._state is RunState.STOPPED:
+            if isinstance(command, p.Stop) and state is RunState.STOPPED and not (command.save and not self._ending):
                 kept = "a checkpoint and the adapter were saved" if command.save else "nothing was saved"
-                self._record(p.CommandCompleted(name, f"stopped at step {self._step}; {kept}"), identity)
+                self._record.write(p.CommandCompleted(name, f"stopped at step {self._step}; {kept}"), identity)
             else:
-                self._record(p.CommandRejected(name, f"the run ended first; it is {self._state.value}"), identity)
+                self._record.write(p.CommandRejected(name, f"the run ended first; it is {state.value}"), identity)
+
+    def _tell_refused(self, at_once: bool = False) -> None:
+        """One line about all requests that were refused lately, since anybody may send many."""
+        new, now = self._socket.refused - self._refused_told, time.monotonic()
+        if new and (at_once or now - self._refused_time >= REFUSAL_INTERVAL):
+            self._refused_told, self._refused_time = self._socket.refused, now
+            requests = "1 request was" if new == 1 else f"{new} requests were"
+            text = f"{requests} refused on the control socket; the last: {self._socket.last_refusal}"
+            self._record.write(p.LogRecorded("warning", text))
 
     def _on_terminate(self, *_: object) -> None:
         self._terminated = True
 
-    # ---- the record -------------------------------------------------------------------------------------------------
-
-    def _record(self, event: p.Event, command_id: str | None = None, moment: float | None = None) -> None:
-        if isinstance(event, p.StateChanged):
-            following = RunState(event.state)
-            if following is self._state and following is not RunState.PREPARING:
-                return
-            if not may_follow(self._state, following):
-                event = p.LogRecorded("error", f"The worker went from {self._state.value} to {following.value}")
-            else:
-                self._state = following
-        record = self._journal.append(event, command_id, moment)
-        if line := log_line(record):
-            self._log.write(line + "\n")
-            self._log.flush()
-
-
-def describe_exit(exitcode: int | None) -> str:
-    """Why a process ended, in words."""
-    if exitcode is None or exitcode >= 0:
-        return f"it exited with code {exitcode}"
-    name = signal.Signals(-exitcode).name
-    hints = {
-        "SIGKILL": "; the system does that when memory runs out",
-        "SIGABRT": "; a Metal or C++ assertion does that",
-        "SIGSEGV": "; a fault in native code",
-    }
-    return f"it was ended by {name}{hints.get(name, '')}"
-
 
 def main() -> int:
-    """`python -m engine.supervisor RUN_FOLDER LOG_FOLDER`; started by engine.control."""
+    """`python -m engine.supervisor RUN_FOLDER LOG_FOLDER [--allow-changed-data]`; started by engine.control."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run, log_dir = RunDir(Path(sys.argv[1])), Path(sys.argv[2])
     try:
         lock = RunLock.acquire(run)
-        supervisor = Supervisor(run, run.config(), log_dir)
+        supervisor = Supervisor(run, run.config(), log_dir, allow_changed_data="--allow-changed-data" in sys.argv[3:])
     except (ShoeloraError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

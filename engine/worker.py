@@ -1,5 +1,6 @@
 """The worker process: trains one run until it ends, and reports what happens."""
 
+import contextlib
 import fcntl
 import logging
 import multiprocessing
@@ -10,24 +11,24 @@ from pathlib import Path
 from typing import IO
 
 from engine import libraries
-from engine.channel import Channel
+from engine.channel import CommandReceiver, ReportSender, WorkerEnd
 from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import Event, LogRecorded, Report, RunFailed
 from engine.contract.run_dir import RunDir
+from engine.control_socket import remove_traces
 from engine.inbox import Emit, Inbox
 
 # torch is imported inside `work`: the supervisor imports this module to start the process, and has to stay small.
 
 
-def work(run_path: str, log_dir: str, channel: Channel) -> None:
+def work(run_path: str, log_dir: str, end: WorkerEnd, allow_changed_data: bool) -> None:
     """Entry of the process. Every foreseeable error is reported as RunFailed; the exit code is 0 then too."""
-    channel.become_worker()
-    run = RunDir(Path(run_path))
+    run, reports = RunDir(Path(run_path)), ReportSender(end)
 
     def emit(event: Event, command_id: str | None = None) -> None:
-        channel.reports.put(Report(event, command_id))
+        reports.put(Report(event, command_id))
 
-    inbox = Inbox(channel.commands, emit)
+    inbox = Inbox(CommandReceiver(end), emit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: inbox.end_from_outside("the system asked the worker to end"))
@@ -41,16 +42,18 @@ def work(run_path: str, log_dir: str, channel: Channel) -> None:
     try:
         from engine.training import train_run
 
-        train_run(run, Path(log_dir), inbox, emit)
+        train_run(run, Path(log_dir), inbox, emit, allow_changed_data=allow_changed_data)
     except ShoeloraError as error:
         emit(RunFailed(error.what, error.why, error.remedy))
     except Exception as error:
-        traceback.print_exc()
         emit(LogRecorded("error", traceback.format_exc().strip()))
         emit(_failure(error, Path(log_dir)))
+        with contextlib.suppress(OSError):  # the disk may be full
+            traceback.print_exc()
     if inbox.is_orphan:
+        remove_traces(run)
         os._exit(0)  # nobody reads the reports; waiting for them to be sent would never end
-    channel.flush_reports()
+    reports.flush()
 
 
 def _wait_for_the_worker_before(lock: IO[bytes], emit: Emit) -> None:

@@ -5,13 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 
-from engine.channel import Channel
+from engine.channel import ReportSender, SupervisorEnd
 from engine.contract import protocol
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,9 +114,10 @@ def test_what_crosses_a_process_boundary_is_defined_by_the_protocol(kind: type) 
     assert kind.__module__ == "engine.contract.protocol"
 
 
-def test_the_queues_between_supervisor_and_worker_carry_the_protocol_alone() -> None:
-    carried = {str(field.type).removeprefix('"').removesuffix('"') for field in fields(Channel)}
-    assert carried == {"Queue[Request]", "Queue[Report]"}
+def test_the_pipes_between_supervisor_and_worker_carry_the_protocol_alone() -> None:
+    senders = (SupervisorEnd.send, ReportSender.put)
+    carried = {kind for sender in senders for name, kind in get_type_hints(sender).items() if name != "return"}
+    assert carried == {protocol.Request, protocol.Report}
     assert protocol.Request.__module__ == protocol.Report.__module__ == "engine.contract.protocol"
 
 

@@ -1,41 +1,44 @@
 """The journal of a run, events.jsonl: appended by the supervisor alone, replayed and followed by anyone."""
 
-import os
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from engine.contract.line_file import LineFile
 from engine.contract.protocol import Event, ProtocolError, Record, decode_record, encode_record
 
 FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
 
 
 class JournalWriter:
-    """Appends numbered records. One per run at a time: the run's lock sees to it."""
+    """Appends numbered records. One per run at a time: the run's lock sees to it.
+
+    Nothing raises OSError once it is open: what a full disk does not take is written in order when there is room.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
-        if self._file.tell() and not path.read_bytes().endswith(b"\n"):
-            self._file.write(b"\n")  # a torn last line must not swallow the next record
-            self._file.flush()  # and counts below, in case only its end was torn off
-        self._seq = max((record.seq for record in replay(path)), default=0)
+        self._lines = LineFile(path)
+        self._seq = _last_number(path)
 
     def append(self, event: Event, command_id: str | None = None, moment: float | None = None) -> Record:
         """Write one record through to the operating system, so that it outlives this process."""
-        self._seq += 1
-        record = Record(self._seq, time.time() if moment is None else moment, event, command_id)
-        self._file.write(encode_record(record).encode() + b"\n")
-        self._file.flush()
+        record = Record(self._seq + 1, time.time() if moment is None else moment, event, command_id)
+        self._lines.append(encode_record(record).encode())
+        self._seq = record.seq
         return record
+
+    def catch_up(self) -> None:
+        """Write what a full disk has not taken, as far as there is room now."""
+        self._lines.catch_up()
 
     def sync(self) -> None:
         """Wait until the disk has everything, so that it outlives a power cut."""
-        os.fsync(self._file.fileno())
+        self._lines.sync()
 
     def close(self) -> None:
         """Flush to disk and close."""
-        self.sync()
-        self._file.close()
+        self._lines.close()
 
 
 class JournalReader:
@@ -63,6 +66,16 @@ class JournalReader:
             except ProtocolError:
                 self.damaged_lines += 1
         return records
+
+
+def _last_number(path: Path) -> int:
+    """The highest number in a journal, also of a last line that lacks only its end; line by line, to stay small."""
+    last = 0
+    with path.open("rb") as file:
+        for line in file:
+            with contextlib.suppress(ProtocolError):
+                last = max(last, decode_record(line).seq)
+    return last
 
 
 def replay(path: Path) -> list[Record]:

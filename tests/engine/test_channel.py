@@ -1,18 +1,26 @@
-"""The queues between supervisor and worker, with real processes that die at the worst moment."""
+"""The pipes between supervisor and worker, with real processes that die or stop at the worst moment."""
 
+import math
 import multiprocessing
-import queue
+import os
 import signal
-import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
+from queue import Empty
 
 import pytest
 
-from engine.channel import Channel
+from engine.channel import (
+    CommandReceiver,
+    ReportSender,
+    SupervisorEnd,
+    WorkerEnd,
+    close_worker_end,
+    open_channel,
+)
 from engine.contract.protocol import (
     Command,
     LogRecorded,
@@ -31,35 +39,34 @@ PATIENCE = 30.0  # seconds; on a good day a tenth of a second
 # ---- what the processes do; importable, since spawn looks them up by name ------------------------------------------
 
 
-def send_reports(channel: Channel, count: int) -> None:
-    channel.become_worker()
+def send_reports(end: WorkerEnd, count: int) -> None:
+    reports = ReportSender(end)
     for step in range(1, count + 1):
-        channel.reports.put(Report(StepCompleted(step, 0, 0.5, 1e-4, 1.0, 0.1)))
-    channel.flush_reports()
+        reports.put(Report(StepCompleted(step, 0, 0.5, 1e-4, 1.0, 0.1)))
+    reports.flush()
 
 
-def echo(channel: Channel) -> None:
-    channel.become_worker()
+def echo(end: WorkerEnd) -> None:
+    commands, reports = CommandReceiver(end), ReportSender(end)
     command: Command | None = None
     while not isinstance(command, Pause):
-        request = channel.commands.get()
+        request = commands.get()
         command = request.command
-        channel.reports.put(Report(LogRecorded("info", type(command).__name__), request.id))
-    channel.flush_reports()
+        reports.put(Report(LogRecorded("info", type(command).__name__), request.id))
+    reports.flush()
 
 
-def send_one_that_no_pipe_holds(channel: Channel) -> None:
-    """The feeder thread writes as much of the message as the pipe takes, and waits for a reader for ever."""
-    channel.become_worker()
-    channel.reports.put(Report(LogRecorded("info", "first")))
-    channel.reports.put(Report(LogRecorded("info", "x" * 50_000_000)))
+def send_one_that_no_pipe_holds(end: WorkerEnd) -> None:
+    """The sender's thread writes as much of the line as the pipe takes, and waits for a reader for ever."""
+    reports = ReportSender(end)
+    reports.put(Report(LogRecorded("info", "first")))
+    reports.put(Report(LogRecorded("info", "x" * 5_000_000)))
     signal.pause()
 
 
-def die_with_unsent_reports(channel: Channel, told: ProcessEvent) -> None:
+def die_with_unsent_reports(end: WorkerEnd, told: ProcessEvent) -> None:
     """What a worker does whose supervisor was killed: it ends, though nobody reads what it has put."""
-    channel.become_worker()
-    channel.reports.put(Report(LogRecorded("info", "x" * 50_000_000)))
+    ReportSender(end).put(Report(LogRecorded("info", "x" * 5_000_000)))
     told.set()
 
 
@@ -72,35 +79,30 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[2])
 
 
-def start(target: Callable[..., None], *arguments: object) -> tuple[Channel, BaseProcess]:
-    channel = Channel.create(SPAWN)
-    process = SPAWN.Process(target=target, args=(channel, *arguments))
+def start(target: Callable[..., None], *arguments: object) -> tuple[SupervisorEnd, BaseProcess]:
+    ours, theirs = open_channel(SPAWN)
+    process = SPAWN.Process(target=target, args=(theirs, *arguments))
     process.start()
-    channel.become_supervisor()
-    return channel, process
+    close_worker_end(theirs)
+    return ours, process
 
 
-def receive_all(channel: Channel) -> list[Report]:
+def receive_all(channel: SupervisorEnd) -> list[Report]:
     """Everything until the worker's end is closed. Fails, instead of hanging, if that never comes."""
     reports: list[Report] = []
-
-    def read() -> None:
-        more = True
-        while more and wait([channel.readable], PATIENCE):
-            new, more = channel.drain()
-            reports.extend(new)
-        finished.set()
-
-    finished = threading.Event()
-    threading.Thread(target=read, daemon=True).start()
-    assert finished.wait(PATIENCE), "the reader hangs"
+    more = True
+    while more:
+        assert wait([channel.readable], PATIENCE), "the worker's end was never closed"
+        new, more = channel.receive()
+        reports.extend(new)
     return reports
 
 
-def end(channel: Channel, process: BaseProcess) -> int | None:
+def end(channel: SupervisorEnd, process: BaseProcess) -> int | None:
     process.join(PATIENCE)
     code = process.exitcode
-    channel.close(process)
+    channel.close()
+    process.close()
     return code
 
 
@@ -114,53 +116,81 @@ def test_a_worker_that_ends_has_sent_everything() -> None:
 def test_commands_go_down_and_reports_come_up_with_their_ids() -> None:
     channel, process = start(echo)
     requests = [Request(Validate()), Request(SaveCheckpoint()), Request(Pause())]
-    for request in requests:
-        channel.commands.put(request)
+    assert all(channel.send(request) for request in requests)
     reports = receive_all(channel)
     assert [report.command_id for report in reports] == [request.id for request in requests]
     assert [report.event for report in reports][-1] == LogRecorded("info", "Pause")
     assert end(channel, process) == 0
 
 
-def test_an_empty_channel_says_that_more_may_come() -> None:
+def test_an_empty_channel_says_that_more_may_come_and_a_dead_one_that_none_will() -> None:
     channel, process = start(echo)
-    assert channel.drain() == ([], True)
-    channel.commands.put(Request(Pause()))
+    assert channel.receive() == ([], True)
+    channel.send(Request(Pause()))
     assert len(receive_all(channel)) == 1
-    assert channel.drain() == ([], False)
+    assert channel.receive() == ([], False)
+    process.join(PATIENCE)
+    assert channel.send(Request(Pause())), "its death is told by its sentinel, not by the pipe"
     end(channel, process)
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_a_writer_killed_within_a_message_does_not_hang_the_reader(attempt: int) -> None:
+@pytest.mark.parametrize("fate", ["killed", "stopped"])
+def test_a_writer_that_ends_within_a_line_does_not_hang_the_reader(fate: str) -> None:
     channel, process = start(send_one_that_no_pipe_holds)
-    assert channel.readable in wait([channel.readable], PATIENCE)
-    reports, more = ([channel.reports.get(timeout=PATIENCE)], True)
-    assert channel.readable in wait([channel.readable], PATIENCE)  # the pipe is full of the second one's beginning
-    if attempt == 2:  # the reader is in the middle of it, too
-        threading.Timer(0.005, process.kill).start()
-    else:
+    reports: list[Report] = []
+    while not reports:
+        assert wait([channel.readable], PATIENCE)
+        reports, _ = channel.receive()
+    os.kill(process.pid or 0, signal.SIGKILL if fate == "killed" else signal.SIGSTOP)
+    more = channel.receive()[1]
+    if fate == "stopped":
+        assert more
         process.kill()
-        process.join(PATIENCE)
-    while more and len(reports) < 2:
-        new, more = drain_without_hanging(channel)
-        reports += new
-    assert reports[0].event == LogRecorded("info", "first")
-    assert attempt == 2 or (len(reports), more) == (1, False)
-    process.kill()
+    assert receive_all(channel) == [] if more else True
+    assert reports[0].event == LogRecorded("info", "first") and len(reports) == 1
     assert end(channel, process) == -signal.SIGKILL
-
-
-def drain_without_hanging(channel: Channel) -> tuple[list[Report], bool]:
-    results: queue.Queue[tuple[list[Report], bool]] = queue.Queue()
-    threading.Thread(target=lambda: results.put(channel.drain()), daemon=True).start()
-    return results.get(timeout=PATIENCE)
 
 
 def test_an_orphan_with_reports_that_nobody_reads_ends() -> None:
     told = SPAWN.Event()
     channel, process = start(die_with_unsent_reports, told)
     assert told.wait(PATIENCE)
-    channel.readable.close()  # what the death of the supervisor does
+    channel.close()  # what the death of the supervisor does
     process.join(PATIENCE)
     assert process.exitcode == 0
+
+
+# ---- without a process ---------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_reads_no_commands_does_not_hang_the_supervisor() -> None:
+    channel, theirs = open_channel(SPAWN)
+    sent = 0
+    while channel.send(Request(Pause(), f"{sent:060}")):
+        sent += 1
+    commands = CommandReceiver(theirs)
+    assert [commands.get().id for _ in range(sent)] == [f"{number:060}" for number in range(sent)]
+    with pytest.raises(Empty):
+        commands.get(block=False)
+    channel.close()
+    with pytest.raises(EOFError):
+        commands.get()
+
+
+def test_a_number_that_is_not_finite_is_reported_as_text() -> None:
+    channel, theirs = open_channel(SPAWN)
+    reports = ReportSender(theirs)
+    reports.put(Report(StepCompleted(7, 0, math.nan, 1e-4, 1.0, 0.1), "id", 12.5))
+    reports.flush()
+    close_worker_end(theirs)
+    (report,) = receive_all(channel)
+    assert isinstance(report.event, LogRecorded) and report.event.text.startswith("Not finite: step 7")
+    assert (report.command_id, report.time) == ("id", 12.5)
+
+
+def test_what_is_no_report_is_told_as_an_error() -> None:
+    channel, theirs = open_channel(SPAWN)
+    os.write(theirs.reports.fileno(), b"{}\n\xff\n")
+    close_worker_end(theirs)
+    reports = receive_all(channel)
+    assert [report.event.level for report in reports if isinstance(report.event, LogRecorded)] == ["error", "error"]
