@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench torture
 
 demo: $(VENV)/.installed
 	$(BIN)/shoelora-tui train --config demo --console
@@ -27,6 +27,15 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+# Half an hour: runs that are killed, torn and starved, each compared with one that was left alone. One trial again by
+# its seed: make torture TRIALS=1 SEED=17
+TRIALS := 200
+SEED := 1
+JOBS := 2
+
+torture: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.torture --trials $(TRIALS) --seed $(SEED) --jobs $(JOBS)
 
 # pip where .venv has it; a .venv that uv made has none.
 define install
