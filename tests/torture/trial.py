@@ -5,9 +5,8 @@ import os
 import random
 import shutil
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from engine import control
 from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import RunError
 from engine.contract.journal import JournalReader
-from engine.contract.protocol import Event, Record, Resume, StateChanged, StepCompleted, WorkerDied, WorkerStarted
+from engine.contract.protocol import Event, Record, Resume, StateChanged, WorkerDied, WorkerStarted
 from engine.contract.run_dir import RunDir, Workspace
 from engine.contract.run_state import RunState
+from tests.torture.processes import PLAN, TrialFailure, await_gone, by_id, living, send
 
 STEPS = 12
 SETTINGS: dict[str, Any] = {
@@ -31,11 +31,6 @@ SETTINGS: dict[str, Any] = {
 FAULTS = Path(__file__).resolve().parent / "faults"
 LOOK = 0.005  # seconds between looks at the journal
 PATIENCE = 120.0  # seconds for anything to happen in a run; far more than it ever takes
-PLAN = "SHOELORA_TORTURE"
-
-
-class TrialFailure(Exception):  # noqa: N818
-    """Something that was promised did not hold."""
 
 
 @dataclass
@@ -70,6 +65,7 @@ class Trial:
         if self.shared != self.workspace:
             (self.workspace.outputs / ".demo").symlink_to(self.shared.outputs / ".demo")
             shutil.copytree(self.shared.cache, self.workspace.cache)
+        self.plan = self.folder / "plan.json"
         self.disk_full, self.refused = self.folder / "disk_full", self.folder / "refused.log"
         self._reader = JournalReader(self.run.journal)
         self._unread: list[Record] = []
@@ -86,10 +82,9 @@ class Trial:
             "workspace": str(self.workspace.root), "spared": self.spared, "disk_full": str(self.disk_full),
             "refused": str(self.refused), "faults": self.faults,
         }  # fmt: skip
-        path = self.folder / "plan.json"
-        path.write_text(json.dumps(plan, indent=2))
+        self.plan.write_text(json.dumps(plan, indent=2))
         search = os.pathsep.join([str(FAULTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-        ours = {PLAN: str(path), "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        ours = {PLAN: str(self.plan), "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         return {**os.environ, **ours}
 
     def launch(self) -> None:
@@ -114,33 +109,20 @@ class Trial:
             os.environ.clear()
             os.environ.update(before)
 
-    def processes(self) -> list[psutil.Process]:
-        """Every live process that was started in this trial's environment, the harness itself excepted."""
-        plan = str(self.folder / "plan.json")
-        return [process for process in psutil.process_iter() if process.pid != os.getpid() and _is_of(process, plan)]
-
-    def process(self, pid: int) -> psutil.Process | None:
-        """A live process of this trial by its id, never one that has got the id of a dead one."""
-        try:
-            process = psutil.Process(pid)
-        except psutil.NoSuchProcess:
-            return None
-        return process if _is_of(process, str(self.folder / "plan.json")) else None
-
     def supervisor(self) -> psutil.Process | None:
         """The one that holds the lock."""
         text = self.run.lock.read_text() if self.run.lock.exists() and self.run.is_live() else ""
-        return self.process(int(text)) if text.isdecimal() else None
+        return by_id(int(text), self.plan) if text.isdecimal() else None
 
     def worker(self) -> psutil.Process | None:
         """The one started last."""
         pids = [record.event.pid for record in self.events if isinstance(record.event, WorkerStarted)]
-        return self.process(pids[-1]) if pids else None
+        return by_id(pids[-1], self.plan) if pids else None
 
     def end_everything(self) -> None:
         """Leave no process of this trial, whatever became of it."""
-        for process in self.processes():
-            _signal(process, signal.SIGKILL)
+        for process in living(self.plan):
+            send(process, signal.SIGKILL)
 
     # ---- what it says -----------------------------------------------------------------------------------------------
 
@@ -160,7 +142,7 @@ class Trial:
         self._unread = [record for record in on_disk if record.seq not in seen]
 
     def await_event(self, wanted: Callable[[Event], bool], patience: float = PATIENCE) -> Record | None:
-        """The next event of a kind; None if the run ends without it."""
+        """The next event of a kind; None if the run ends without it. A pause on the way is answered with Resume."""
         deadline = time.monotonic() + patience
         while True:
             ended = not self.run.is_live()
@@ -169,6 +151,8 @@ class Trial:
                 record = self._unread.pop(0)
                 if wanted(record.event):
                     return record
+                if isinstance(record.event, StateChanged) and record.event.state == "paused":
+                    self.send_resume()
             if ended:
                 return None
             if time.monotonic() > deadline:
@@ -186,8 +170,7 @@ class Trial:
     def until_finished(self, lives: int = 6) -> None:
         """Let it go on, and resume it as often as it ends early."""
         for _ in range(lives):
-            while self.await_event(lambda event: event == StateChanged("paused", getattr(event, "reason", ""))):
-                self.send_resume()
+            self.await_event(lambda _: False)
             state = self.run.state()
             if state is RunState.FINISHED:
                 self.await_silence()
@@ -207,22 +190,15 @@ class Trial:
 
     def await_silence(self) -> None:
         """Until the supervisor, which has let go of the lock, and all others are gone."""
-        self._await_gone(self.processes, 10.0, "still alive after the run's end")
+        await_gone(self.plan, 10.0, "still alive after the run's end")
 
     def await_orphan(self) -> None:
         """Until a worker without supervisor has ended, if there is one."""
         started = time.monotonic()
-        if not self.processes():
+        if not living(self.plan):
             return
-        self._await_gone(self.processes, 30.0, "still alive without its supervisor")
+        await_gone(self.plan, 30.0, "still alive without its supervisor")
         self.orphaned_for.append(time.monotonic() - started)
-
-    def _await_gone(self, processes: Callable[[], list[psutil.Process]], patience: float, complaint: str) -> None:
-        deadline = time.monotonic() + patience
-        while left := processes():
-            if time.monotonic() > deadline:
-                raise TrialFailure(f"{[' '.join(process.cmdline()[-3:]) for process in left]} {complaint}")
-            time.sleep(0.05)
 
     # ---- wounds -----------------------------------------------------------------------------------------------------
 
@@ -234,7 +210,7 @@ class Trial:
             return False
         killed = time.time()
         self.deeds.append("worker killed")
-        _signal(worker, signal.SIGKILL)
+        send(worker, signal.SIGKILL)
         self.note_death(killed)
         return True
 
@@ -250,36 +226,18 @@ class Trial:
         if supervisor is None:
             return False
         self.deeds.append("supervisor killed")
-        _signal(supervisor, signal.SIGKILL)
+        send(supervisor, signal.SIGKILL)
         supervisor.wait(5)
         self.await_orphan()
         return True
 
     def cut_power(self) -> bool:
         """Everything at once; whether anything lived. The kernel's own part, Python's keeper of semaphores, is left."""
-        living = [process for process in self.processes() if "resource_tracker" not in " ".join(process.cmdline())]
+        struck = [process for process in living(self.plan) if "resource_tracker" not in " ".join(process.cmdline())]
         self.deeds.append("power cut")
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for process in living:
-                _signal(process, number)
-        psutil.wait_procs(living, 5)
-        self._await_gone(self.processes, 10.0, "still alive after the power cut")
-        return bool(living)
-
-    def steps(self) -> Iterator[StepCompleted]:
-        """Every step that was reported, void or not."""
-        return (record.event for record in self.events if isinstance(record.event, StepCompleted))
-
-
-def _is_of(process: psutil.Process, plan: str) -> bool:
-    try:
-        return process.environ().get(PLAN) == plan and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)  # psutil makes sure that the id is still its
-    except psutil.NoSuchProcess:
-        print(f"process {process.pid} was gone before {number.name}", file=sys.stderr)
+            for process in struck:
+                send(process, number)
+        psutil.wait_procs(struck, 5)
+        await_gone(self.plan, 10.0, "still alive after the power cut")
+        return bool(struck)
