@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.contract.errors import DataError
 
@@ -26,10 +26,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Problem:
-    """An item that cannot be used: the file or id it is known by, and why."""
+    """An item that cannot be used: the file or id it is known by, and why.
+
+    `lacks` says which half of an item is not there: a caption's picture or a picture's caption.
+    """
 
     file: str
     reason: str
+    lacks: Literal["picture", "caption"] | None = None
 
 
 class _Object(list[tuple[str, Any]]):
@@ -43,27 +47,23 @@ def read_entries(folder: Path, pictures: Path) -> Iterator[Entry | Problem]:
     """
     if (path := folder / CAPTIONS_JSON).exists():
         return _captions_json(path)
-    if (path := folder / METADATA_JSONL).exists():
-        return _metadata_jsonl(path)
+    for path in (folder / METADATA_JSONL, pictures / METADATA_JSONL):
+        if path.exists():
+            return _metadata_jsonl(path)
     hidden_or_ids = (".", IDS_TXT)
     texts = sorted(path for path in pictures.glob("*.txt") if not path.name.startswith(hidden_or_ids))
     if texts:
         return _text_files(texts)
     raise DataError(
         f"There are no captions in {folder}",
-        f"It holds neither {CAPTIONS_JSON} nor {METADATA_JSONL}, and there is no .txt file in {pictures}.",
+        f"It holds neither {CAPTIONS_JSON} nor {METADATA_JSONL}, and in {pictures} there is no .txt file either.",
         f"Add one of these: {LAYOUTS}.",
     )
 
 
-def read_ids(path: Path) -> list[str]:
-    """The ids of ids.txt, one per line, blank lines left out. Raises DataError if it is not text."""
-    return [line for line in map(str.strip, _read_text(path).splitlines()) if line]
-
-
 def _captions_json(path: Path) -> Iterator[Entry | Problem]:
     try:
-        document = json.loads(_read_text(path), object_pairs_hook=_Object)
+        document = json.loads(read_text(path), object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:  # the text of json's own error names line and column
         raise DataError(f"{path} is not valid JSON", str(error), "Mend that place.") from error
     if isinstance(document, _Object):
@@ -84,9 +84,9 @@ def _metadata_jsonl(path: Path) -> Iterator[Entry | Problem]:
         try:
             item = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_Object)
         except json.JSONDecodeError as error:
-            yield Problem(METADATA_JSONL, f"line {number}, column {error.colno}: {error.msg}")
+            yield Problem(METADATA_JSONL, f"line {number}, column {error.colno}: {error.msg}", "picture")
         except (ValueError, RecursionError) as error:  # no UTF-8 among others
-            yield Problem(METADATA_JSONL, f"line {number}: {error}")
+            yield Problem(METADATA_JSONL, f"line {number}: {error}", "picture")
         else:
             yield _entry(item, METADATA_JSONL, f"line {number}")
 
@@ -103,12 +103,12 @@ def _text_files(paths: list[Path]) -> Iterator[Entry | Problem]:
 def _entry(item: object, file: str, where: str) -> Entry | Problem:
     """An object with id, image or file_name, and caption or text."""
     if not isinstance(item, _Object):
-        return Problem(file, f"{where} is not an object")
+        return Problem(file, f"{where} is not an object", "picture")
     fields = {key: value for key, value in item if value is not None}
     picture = _name(fields.get("image", fields.get("file_name")))
     identity = _name(fields.get("id")) or picture
     if not identity:
-        return Problem(file, f"{where} has neither id nor image nor file_name")
+        return Problem(file, f"{where} has neither id nor image nor file_name", "picture")
     return Entry(identity, picture or identity, _plain(fields.get("caption", fields.get("text"))))
 
 
@@ -121,7 +121,8 @@ def _plain(value: object) -> object:
     return dict(value) if isinstance(value, _Object) else value
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's text. Raises DataError if it cannot be read or is not UTF-8."""
     try:
         return _read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,21 +1,22 @@
 """From a folder of pictures and captions to samples; whatever cannot be used is reported, never dropped in silence."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.captions import IDS_TXT, LAYOUTS, Entry, read_entries, read_ids
+from engine.captions import IDS_TXT, LAYOUTS, Entry, read_entries
 from engine.captions import Problem as Problem
 from engine.contract.errors import DataError
 from engine.picture import PictureError, open_picture
-from engine.picture_folder import PictureFolder, bare_name, normal_name
+from engine.picture_folder import PictureFolder, normal_name, refusal
+from engine.selection import select
 
 BAD_SHARE_LIMIT = 0.05  # issue 2: a run refuses to start if more of its data is bad
 SMALLEST_HELD_OUT = 8  # fewer samples measure nothing
-PROBLEMS_SHOWN = 20  # a screenful
+PROBLEMS_SHOWN = 200  # more than a person mends before looking again
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,21 @@ class Dataset:
     samples: tuple[Sample, ...]
     problems: tuple[Problem, ...]
 
+    @property
+    def bad(self) -> int:
+        """How many items cannot be used.
+
+        A caption without a picture and a picture without a caption are often the two halves of one item, and so the
+        smaller number of them does not count.
+        """
+        halves = Counter(problem.lacks for problem in self.problems)
+        return halves[None] + max(halves["picture"], halves["caption"])
+
+    @property
+    def total(self) -> int:
+        """All items, good or bad."""
+        return len(self.samples) + self.bad
+
 
 def read_dataset(folder: Path) -> Dataset:
     """All samples of a folder in one of the accepted layouts; no picture is opened.
@@ -49,15 +65,18 @@ def read_dataset(folder: Path) -> Dataset:
     items = list(read_entries(folder, pictures.home))
     problems = [item for item in items if isinstance(item, Problem)]
     entries = [item for item in items if isinstance(item, Entry)]
+    spelled = pictures.spelled(entry.picture for entry in entries)
     has_ids = (folder / IDS_TXT).exists()
     if has_ids:
-        entries, unknown = _select(entries, read_ids(folder / IDS_TXT), pictures)
+        entries, unknown = select(entries, folder / IDS_TXT, pictures)
         problems += unknown
-    samples, unusable, found = _match(entries, pictures)
+    samples, unusable, found = _match(entries, pictures, spelled)
     problems += unusable
     if not has_ids:  # what ids.txt leaves out is left out on purpose
         unnamed = sorted(pictures.listed() - found)
-        problems += [Problem(str(path.relative_to(folder)), "has no caption") for path in unnamed]
+        problems += [
+            Problem(str(path.relative_to(folder)), refusal(path) or "has no caption", "caption") for path in unnamed
+        ]
     return Dataset(tuple(samples), tuple(problems))
 
 
@@ -96,20 +115,28 @@ def check_pictures(
 
 def require_usable(dataset: Dataset, effective_batch_size: int, held_out: int) -> None:
     """Raises DataError, listing the problems, if more than 5 % is bad or less than one effective batch remains."""
-    good, bad = len(dataset.samples), len(dataset.problems)
-    if bad > BAD_SHARE_LIMIT * (good + bad):
+    good = len(dataset.samples)
+    listed = "\n  - ".join(["These are left out:", *problem_lines(dataset)])
+    if dataset.bad > BAD_SHARE_LIMIT * dataset.total:
         raise DataError(
-            f"{bad} of {good + bad} training items cannot be used, more than {BAD_SHARE_LIMIT:.0%}",
-            _listed(dataset.problems),
+            f"{dataset.bad} of {dataset.total} training items cannot be used, more than {BAD_SHARE_LIMIT:.0%}",
+            listed,
             f"Mend or remove what is listed. Accepted are PNG, JPEG, WEBP and BMP pictures with {LAYOUTS}.",
         )
     if good - held_out < effective_batch_size:
         why = f"{min(good, held_out)} are held out for validation, and the other {max(0, good - held_out)} do not fill"
         raise DataError(
             f"{good} usable pictures are too few",
-            f"{why} one effective batch of {effective_batch_size}." + (f"\n{_listed(dataset.problems)}" if bad else ""),
+            f"{why} one effective batch of {effective_batch_size}." + (f"\n{listed}" if dataset.problems else ""),
             "Add pictures, or lower train_batch_size or gradient_accumulation_steps.",
         )
+
+
+def problem_lines(dataset: Dataset) -> list[str]:
+    """File and reason of each problem; of very many, the first 200 and the number of the others."""
+    lines = [f"{problem.file}: {problem.reason}" for problem in dataset.problems[:PROBLEMS_SHOWN]]
+    rest = len(dataset.problems) - len(lines)
+    return [*lines, f"and {rest} more"] if rest else lines
 
 
 def held_out_count(total: int, share: float) -> int:
@@ -132,55 +159,39 @@ def split(dataset: Dataset, share: float, seed: int) -> tuple[tuple[Sample, ...]
     return training, tuple(sample for sample in dataset.samples if sample in held_out)
 
 
-def _select(entries: list[Entry], ids: list[str], pictures: PictureFolder) -> tuple[list[Entry], list[Problem]]:
-    """The entries that ids.txt lists, in its order, and the ids that are nowhere."""
-    known: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        for name in {normal_name(entry.id), bare_name(entry.id), normal_name(entry.picture), bare_name(entry.picture)}:
-            known[name].append(entry)
-    selected: list[Entry] = []
-    problems: list[Problem] = []
-    for identity in ids:
-        matches = known.get(normal_name(identity)) or known.get(bare_name(identity)) or []
-        meant = sorted({entry.id for entry in matches})
-        if len(meant) == 1:
-            selected += matches
-        else:
-            why = f"may mean any of {', '.join(meant)}" if meant else _whereabouts(identity, pictures)
-            problems.append(Problem(identity, f"listed in {IDS_TXT}, but {why}"))
-    return selected, problems
+def _match(
+    entries: list[Entry], pictures: PictureFolder, spelled: set[Path]
+) -> tuple[list[Sample], list[Problem], set[Path]]:
+    """Samples, problems, and every picture that an entry named, usable or not.
 
-
-def _whereabouts(identity: str, pictures: PictureFolder) -> str:
-    try:
-        pictures.find(identity)
-    except PictureError:
-        return "neither a caption nor a picture has this id"
-    return "it has no caption"
-
-
-def _match(entries: list[Entry], pictures: PictureFolder) -> tuple[list[Sample], list[Problem], set[Path]]:
-    """Samples, problems, and every picture that an entry named, usable or not."""
-    samples: list[Sample] = []
+    Several rows with the same id and picture make one sample with all their captions.
+    """
+    samples: dict[str, Sample] = {}
     problems: list[Problem] = []
     owners: dict[Path, str] = {}
-    ids: set[str] = set()
+    images: dict[str, Path] = {}
     for entry in entries:
-        name, identity = entry.picture, normal_name(entry.id)
+        identity = normal_name(entry.id)
         try:
-            image = pictures.find(entry.picture)
-            name = str(image.relative_to(pictures.folder))
-            owner = owners.setdefault(image, entry.id)
-            pictures.require_inside(image)
-            if identity in ids:
+            image = pictures.find(entry.picture, spelled)
+        except PictureError as error:
+            problems.append(Problem(entry.picture, error.what, "picture"))
+            continue
+        try:
+            owner = owners.setdefault(image, identity)
+            if images.setdefault(identity, image) != image:
                 raise DataError(f"duplicate id {entry.id}")
-            ids.add(identity)
-            if owner != entry.id:  # it could be trained on and held out at the same time
+            if owner != identity:  # it could be trained on and held out at the same time
                 raise DataError(f"duplicate: {entry.id} and {owner} are the same picture")
-            samples.append(Sample(entry.id, image, _captions(entry.captions)))
+            if refused := refusal(image):
+                raise DataError(refused)
+            captions = _captions(entry.captions)
         except DataError as error:
-            problems.append(Problem(name, error.what))
-    return samples, problems, set(owners)
+            problems.append(Problem(str(image.relative_to(pictures.folder)), error.what))
+            continue
+        sample = samples.setdefault(identity, Sample(entry.id, image, ()))
+        samples[identity] = replace(sample, captions=sample.captions + captions)
+    return list(samples.values()), problems, set(owners)
 
 
 def _captions(written: object) -> tuple[str, ...]:
@@ -204,10 +215,3 @@ def _unreadable(sample: Sample) -> str:
     except PictureError as error:
         return error.what
     return ""
-
-
-def _listed(problems: tuple[Problem, ...]) -> str:
-    lines = [f"  - {problem.file}: {problem.reason}" for problem in problems[:PROBLEMS_SHOWN]]
-    if len(problems) > PROBLEMS_SHOWN:
-        lines.append(f"  ... and {len(problems) - PROBLEMS_SHOWN} more")
-    return "\n".join(["These are left out:", *lines])

@@ -130,7 +130,7 @@ def check_dataset(config: TrainingConfig, workspace: Workspace) -> Check:
     if not dataset.problems:
         return Check("data set", "OK", text)
     named = ", ".join(f"{problem.file} {problem.reason}" for problem in dataset.problems[:3])
-    return Check("data set", "WARN", f"{text}; {len(dataset.problems)} left out: {named}", "Mend or remove them.")
+    return Check("data set", "WARN", f"{text}; {dataset.bad} left out: {named}", "Mend or remove them.")
 
 
 def check_base_model(config: TrainingConfig, workspace: Workspace) -> Check:

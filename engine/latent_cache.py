@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.contract.errors import ModelError
 from engine.dataset import Sample
 from engine.model import fingerprint
-from engine.picture import open_picture, to_square, to_tensor
+from engine.picture import open_picture, to_square
 from engine.tensor_cache import TensorCache
 
 TRANSFORM = "square1"  # changes with the way a picture is made into a tensor
@@ -29,6 +31,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB picture as float32 of shape (3, height, width) in [-1, 1]."""
+    pixels = np.asarray(image, dtype=np.float32) / 127.5 - 1
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
 class LatentCache:
     """The VAE's mean and standard deviation for each picture, shape (2, 4, h, w), fp32, before the scaling factor.
 
@@ -40,6 +48,11 @@ class LatentCache:
         self._vae = vae
         self._resolution = resolution
         self._tensors = TensorCache(folder / f"latents-{TRANSFORM}-{resolution}-{fingerprint(vae)[:16]}")
+
+    @property
+    def damaged(self) -> list[Path]:
+        """Files that were torn and have been removed."""
+        return self._tensors.damaged
 
     def has(self, digest: str, flips: bool) -> bool:
         """Whether nothing needs to be computed for a picture."""
@@ -123,6 +136,11 @@ class EmbeddingCache:
         self._tokenizer = tokenizer
         self._encoder = text_encoder
         self._tensors = TensorCache(folder / f"embeddings-{fingerprint(text_encoder)[:16]}")
+
+    @property
+    def damaged(self) -> list[Path]:
+        """Files that were torn and have been removed."""
+        return self._tensors.damaged
 
     def _tokens(self, text: str) -> tuple[str, Tensor]:
         """Key and token ids (1, 77) of a text; what is too long is cut off, as the pipelines do."""

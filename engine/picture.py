@@ -1,4 +1,4 @@
-"""Opens a picture of any size and mode safely and turns it into the square tensor that the VAE encodes."""
+"""Opens a picture of any size and mode safely and turns it into a square of the wanted size."""
 
 import io
 import stat
@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from engine.contract.errors import DataError
@@ -68,12 +67,6 @@ def to_square(image: Image.Image, resolution: int) -> Image.Image:
         box=(left, top, left + side, top + side),
         reducing_gap=REDUCING_GAP,
     )
-
-
-def to_tensor(image: Image.Image) -> torch.Tensor:
-    """An RGB picture as float32 of shape (3, height, width) in [-1, 1]."""
-    pixels = np.asarray(image, dtype=np.float32) / 127.5 - 1
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 def _check_file(path: Path) -> None:

@@ -1,13 +1,15 @@
-"""Finds the picture files of a data set by name or by id, and never outside its folder."""
+"""Finds the picture files of a data set by name or by id, however they are spelled; links may lead anywhere."""
 
 import os
 import unicodedata
 from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from engine.picture import PictureError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+OTHER_KINDS = {".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".heic": "HEIC", ".avif": "AVIF"}
 
 
 class PictureFolder:
@@ -16,50 +18,79 @@ class PictureFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "images" if (folder / "images").is_dir() else folder
-        self._root = folder.resolve()
         # Hidden files are left out: macOS writes a ._0001.png beside 0001.png on foreign disks.
-        self._by_name = {
-            normal_name(path.name): path
-            for path in self.home.iterdir()
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-        }
-        self._by_bare_name: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(self._by_name):
-            self._by_bare_name[bare_name(name)].append(name)
+        paths = sorted(path for path in self.home.iterdir() if not path.name.startswith("."))
+        accepted = [path for path in paths if path.suffix.lower() in SUFFIXES]
+        others = [path for path in paths if path.suffix.lower() in OTHER_KINDS]
+        self._listed = {*accepted, *others}
+        self._exact, self._alike = _Index(accepted, normal_name), _Index(accepted, loose_name)
+        self._others_exact, self._others_alike = _Index(others, normal_name), _Index(others, loose_name)
 
     def listed(self) -> set[Path]:
-        """Every picture that lies in `home` itself."""
-        return set(self._by_name.values())
+        """Every picture that lies in `home` itself, of an accepted kind or not."""
+        return self._listed
 
-    def find(self, reference: str) -> Path:
-        """The file meant by a name, with or without its suffix or `images/`. Raises PictureError if not exactly one."""
+    def short(self, reference: str) -> str:
+        """A name without `images/`."""
+        relative = PurePosixPath(normal_name(reference))
+        # Compared without case, since macOS does so.
+        if self.home != self.folder and relative.parts[:1] and relative.parts[0].casefold() == self.home.name:
+            relative = PurePosixPath(*relative.parts[1:])
+        return str(relative)
+
+    def spelled(self, references: Iterable[str]) -> set[Path]:
+        """The pictures that these names mean to the letter, with or without their suffix."""
+        return {path for reference in references for path in self._exact.find(self.short(reference))}
+
+    def find(self, reference: str, taken: Collection[Path] = ()) -> Path:
+        """The file meant by a name or a number, with or without its suffix or `images/`.
+
+        Another case or other leading zeros will do, except for the pictures `taken` by names that fit to the letter.
+        Raises PictureError if not exactly one file is meant.
+        """
         relative = PurePosixPath(normal_name(reference))
         if relative.is_absolute() or ".." in relative.parts:
             raise PictureError("leads out of the data folder")
-        if self.home != self.folder and relative.parts[:1] == (self.home.name,):
-            relative = PurePosixPath(*relative.parts[1:])
-        path = self._listed(str(relative)) or self._deeper(relative)
-        if path is None:
-            raise PictureError("picture is missing")
-        return path
+        name = self.short(reference)
+        for paths in (
+            self._exact.find(name),
+            [path for path in self._alike.find(name) if path not in taken],
+            self._others_exact.find(name),
+            self._others_alike.find(name),
+            self._deeper(name),
+        ):
+            if len(paths) > 1:
+                raise PictureError(f"may mean any of {', '.join(path.name for path in paths)}")
+            if paths:
+                return paths[0]
+        raise PictureError("picture is missing")
 
-    def require_inside(self, path: Path) -> None:
-        """Raises PictureError if a symbolic link leads out of the folder."""
-        if not path.resolve().is_relative_to(self._root):
-            raise PictureError("leads out of the data folder")
-
-    def _listed(self, name: str) -> Path | None:
-        if name in self._by_name:
-            return self._by_name[name]
-        same = self._by_bare_name.get(name, [])
-        if len(same) > 1:
-            raise PictureError(f"may mean any of {', '.join(same)}")
-        return self._by_name[same[0]] if same else None
-
-    def _deeper(self, relative: PurePosixPath) -> Path | None:
-        candidates = (self.home / relative, self.folder / relative)
+    def _deeper(self, name: str) -> list[Path]:
+        candidates = (self.home / name, self.folder / name)
         # os.path: Path.is_file raises where a whole caption stands in the place of a name, too long for the file system
-        return next((path for path in candidates if os.path.isfile(path)), None)  # noqa: PTH113
+        return [path for path in candidates if os.path.isfile(path)][:1]  # noqa: PTH113
+
+
+class _Index:
+    """Paths by name, else by name without suffix, in one spelling."""
+
+    def __init__(self, paths: Iterable[Path], spelling: Callable[[str], str]) -> None:
+        self._spelling = spelling
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._by_bare_name: dict[str, list[Path]] = defaultdict(list)
+        for path in paths:
+            self._by_name[spelling(path.name)].append(path)
+            self._by_bare_name[spelling(bare_name(path.name))].append(path)
+
+    def find(self, name: str) -> list[Path]:
+        spelled = self._spelling(name)
+        return self._by_name.get(spelled) or self._by_bare_name.get(spelled, [])
+
+
+def refusal(path: Path) -> str:
+    """Why a picture of this kind cannot be used; empty for the accepted kinds."""
+    kind = OTHER_KINDS.get(path.suffix.lower())
+    return f"{kind} is not accepted; save it as PNG or JPEG" if kind else ""
 
 
 def normal_name(name: str) -> str:
@@ -70,4 +101,13 @@ def normal_name(name: str) -> str:
 def bare_name(name: str) -> str:
     """The name without a picture's suffix; other dots belong to the name."""
     name = normal_name(name)
-    return name.rpartition(".")[0] if name.lower().endswith(SUFFIXES) else name
+    return name.rpartition(".")[0] if name.lower().endswith((*SUFFIXES, *OTHER_KINDS)) else name
+
+
+def loose_name(name: str) -> str:
+    """One spelling for names that differ in case or, if they are whole numbers, in leading zeros: 0007.PNG, 7.png."""
+    bare = bare_name(name)
+    suffix = normal_name(name)[len(bare) :]
+    if bare.isascii() and bare.isdigit():
+        bare = bare.lstrip("0") or "0"
+    return (bare + suffix).casefold()

@@ -14,7 +14,16 @@ from engine.contract.config_file import validate
 from engine.contract.errors import DataError, DeviceError
 from engine.contract.protocol import TrainingPrepared, WarningRaised
 from engine.contract.run_dir import Workspace
-from engine.dataset import Dataset, Sample, check_pictures, held_out_count, read_dataset, require_usable, split
+from engine.dataset import (
+    Dataset,
+    Sample,
+    check_pictures,
+    held_out_count,
+    problem_lines,
+    read_dataset,
+    require_usable,
+    split,
+)
 from engine.demo.base_model import write_base_model
 from engine.demo.drawing import draw_dataset
 from engine.latent_cache import EmbeddingCache, LatentCache, Progress, file_digest
@@ -22,8 +31,6 @@ from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
 from engine.noise import SampleStream
 from engine.training_data import TrainingData
-
-MOST_PROBLEMS_TOLD = 20
 
 Phases = Callable[[str], Progress]  # names a phase, returns the function that reports its progress
 Warn = Callable[[WarningRaised], None]
@@ -79,7 +86,9 @@ def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:
         raise DeviceError(
             f"train_batch_size {config.train_batch_size} is too large for {device.name} at {config.resolution} px",
             "Beyond 32,768 attention rows it may compute wrong gradients (pytorch #177116).",
-            f"Set train_batch_size to {most} or less and raise gradient_accumulation_steps.",
+            f"Set train_batch_size to {most} or less and raise gradient_accumulation_steps."
+            if most
+            else "Set a smaller resolution.",
         )
 
 
@@ -125,6 +134,7 @@ def _cache_data(
     """Check every picture, encode what no cache has, and put the encoders back on the CPU."""
     latents = LatentCache(workspace.cache, base.vae, config.resolution)
     embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
+    _warn_of_damage([*latents.damaged, *embeddings.damaged], warn)
     digests = _digests(dataset, config.dataloader_num_workers)
     dataset = check_pictures(
         dataset,
@@ -162,7 +172,7 @@ def _cache_data(
         noise_offset=config.noise_offset,
     )
     scale = float(base.vae.config.scaling_factor)
-    return TrainingData(training, validation, latents, embeddings, stream, scale, len(dataset.problems))
+    return TrainingData(training, validation, latents, embeddings, stream, scale, dataset.bad)
 
 
 def _digests(dataset: Dataset, threads: int) -> dict[str, str]:
@@ -181,9 +191,14 @@ def _digests(dataset: Dataset, threads: int) -> dict[str, str]:
 def _warn_of_skipped(dataset: Dataset, warn: Warn) -> None:
     if not dataset.problems:
         return
-    told = [f"{problem.file}: {problem.reason}" for problem in dataset.problems[:MOST_PROBLEMS_TOLD]]
-    rest = len(dataset.problems) - len(told)
-    more = f"; and {rest} more" if rest else ""
-    total = len(dataset.samples) + len(dataset.problems)
-    what = f"{len(dataset.problems)} of {total} training items are skipped"
-    warn(WarningRaised(what, "; ".join(told) + more, "Mend or remove them before the next run."))
+    what = f"{dataset.bad} of {dataset.total} training items are skipped"
+    warn(WarningRaised(what, "; ".join(problem_lines(dataset)), "Mend or remove them before the next run."))
+
+
+def _warn_of_damage(files: list[Path], warn: Warn) -> None:
+    if not files:
+        return
+    what = f"{len(files)} damaged cache file{'s were' if len(files) > 1 else ' was'} removed"
+    named = ", ".join(f"{file.parent.name}/{file.name}" for file in files)
+    why = f"Torn by a crash or a full disk, or the disk fails: {named}."
+    warn(WarningRaised(what, why, "What they held is computed anew. If it happens again, check the disk."))

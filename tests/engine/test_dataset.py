@@ -19,6 +19,7 @@ from engine.dataset import (
     Sample,
     check_pictures,
     held_out_count,
+    problem_lines,
     read_dataset,
     require_usable,
     split,
@@ -86,7 +87,17 @@ def test_pictures_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
     assert read_dataset(tmp_path).samples == (Sample("a", tmp_path / "a.png", ("one",)),)
 
 
-@pytest.mark.parametrize("ids", ["3\n1\n", "3.png\r\n\r\n1.png", "\ufeff 3 \n1"])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        "3\n1\n",
+        "3.png\r\n\r\n1.png",
+        "\ufeff 3 \n1",
+        "images/3.png\n./images/1.png",
+        "images/3\nImages/1.PNG",
+        "03\n001",
+    ],
+)
 def test_ids_txt_chooses_and_orders(tmp_path: Path, ids: str) -> None:
     captions = {"1": "one", "2": "", "3": "three", "gone": "no picture"}
     dataset = read_dataset(folder_with(tmp_path, ["1.png", "2.png", "3.png", "4.png"], captions, ids))
@@ -97,6 +108,64 @@ def test_ids_txt_chooses_and_orders(tmp_path: Path, ids: str) -> None:
 def test_ids_txt_knows_ids_and_file_names(tmp_path: Path) -> None:
     captions = [{"id": "x", "image": "1.png", "caption": "one"}, {"id": "y", "image": "2.png", "caption": "two"}]
     assert ids_of(read_dataset(folder_with(tmp_path, ["1.png", "2.png"], captions, "y\n1"))) == ["y", "x"]
+
+
+@pytest.mark.parametrize("ids", ["1\n2", "images/1.png\n2.png", "0001\n0002"])
+def test_ids_txt_fits_captions_that_name_the_images_folder(tmp_path: Path, ids: str) -> None:
+    captions = {"images/1.png": "one", "./images/2": "two"}
+    dataset = read_dataset(folder_with(tmp_path, ["1.png", "2.png"], captions, ids))
+    assert [sample.captions for sample in dataset.samples] == [("one",), ("two",)]
+    assert dataset.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "picture"),
+    [("1", "0001.png"), ("01.png", "0001.png"), ("0001", "1.png"), ("0", "000.jpg"), ("0000.png", "0000.PNG"),
+     ("Shoe A", "shoe a.png"), ("IMAGES/a.png", "a.png"), ("STRASSE", "straße.png")],
+)  # fmt: skip
+def test_names_match_across_case_and_leading_zeros(tmp_path: Path, written: str, picture: str) -> None:
+    dataset = read_dataset(folder_with(tmp_path, [picture], {written: "one"}))
+    assert dataset == Dataset((Sample(written, tmp_path / "images" / picture, ("one",)),), ())
+
+
+def test_numbers_as_ids_match_padded_names(tmp_path: Path) -> None:
+    captions = [{"id": number, "caption": "a shoe"} for number in range(1, 12)]
+    names = [f"{number:04d}.png" for number in range(1, 12)]
+    dataset = read_dataset(folder_with(tmp_path, names, captions, "\n".join(names)))
+    assert [(s.id, s.image.name) for s in dataset.samples] == [(str(n), f"{n:04d}.png") for n in range(1, 12)]
+    assert dataset.problems == ()
+
+
+def test_a_name_to_the_letter_comes_before_one_that_is_only_alike(tmp_path: Path) -> None:
+    dataset = read_dataset(
+        folder_with(tmp_path, ["0001.png", "2.png", "02.png"], {"1": "?", "0001": "one", "2": "two"})
+    )
+    assert [(s.id, s.image.name) for s in dataset.samples] == [("0001", "0001.png"), ("2", "2.png")]
+    assert problems_of(dataset) == {"1": "picture is missing", "images/02.png": "has no caption"}
+
+
+def test_names_that_are_alike_to_several_pictures_are_ambiguous(tmp_path: Path) -> None:
+    captions = {"3": "three", "x": "ex"}
+    dataset = read_dataset(folder_with(tmp_path, ["03.png", "003.png", "x.png"], captions, "x\n3"))
+    assert ids_of(dataset) == ["x"]
+    assert problems_of(dataset) == {"3": "may mean any of 003.png, 03.png"}
+
+
+def test_full_names_come_before_names_without_suffix(tmp_path: Path) -> None:
+    dataset = read_dataset(folder_with(tmp_path, ["a.png", "a.png.jpg"], {"a.png": "one", "a.png.jpg": "two"}))
+    assert [(s.image.name, s.captions) for s in dataset.samples] == [("a.png", ("one",)), ("a.png.jpg", ("two",))]
+
+
+def test_metadata_jsonl_beside_the_pictures(tmp_path: Path) -> None:
+    """As Hugging Face's imagefolder has it, where train_data_dir names the folder above."""
+    draw(tmp_path / "images" / "a.png", tmp_path / "images" / "deeper" / "b.png")
+    lines = ['{"file_name": "a.png", "text": "ay"}', '{"file_name": "deeper/b.png", "text": "bee"}']
+    (tmp_path / "images" / "metadata.jsonl").write_text("\n".join(lines))
+    dataset = read_dataset(tmp_path)
+    assert [(s.image.name, s.captions) for s in dataset.samples] == [("a.png", ("ay",)), ("b.png", ("bee",))]
+    assert dataset.problems == ()
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "images/a.png", "text": "from above"}')
+    assert read_dataset(tmp_path).samples[0].captions == ("from above",)
 
 
 def test_metadata_jsonl(tmp_path: Path) -> None:
@@ -260,17 +329,41 @@ def test_duplicates(tmp_path: Path) -> None:
     folder_with(tmp_path, ["a.png", "b.png"])
     (tmp_path / "captions.json").write_text('{"a": "first", "a": "second", "b": "one", "b.png": "two"}')
     dataset = read_dataset(tmp_path)
-    assert [(s.id, s.captions) for s in dataset.samples] == [("a", ("first",)), ("b", ("one",))]
-    assert problems_of(dataset) == {
-        "images/a.png": "duplicate id a",
-        "images/b.png": "duplicate: b.png and b are the same picture",
-    }
+    assert [(s.id, s.captions) for s in dataset.samples] == [("a", ("first", "second")), ("b", ("one",))]
+    assert problems_of(dataset) == {"images/b.png": "duplicate: b.png and b are the same picture"}
+
+
+def test_an_id_that_two_pictures_have_is_a_duplicate(tmp_path: Path) -> None:
+    captions = [{"id": "x", "image": "a.png", "text": "one"}, {"id": "x", "image": "b.png", "text": "two"}]
+    dataset = read_dataset(folder_with(tmp_path, ["a.png", "b.png"], captions))
+    assert [(s.id, s.image.name) for s in dataset.samples] == [("x", "a.png")]
+    assert problems_of(dataset) == {"images/b.png": "duplicate id x"}
+
+
+@pytest.mark.parametrize("file", ["captions.json", "metadata.jsonl"])
+def test_rows_of_one_picture_make_one_sample_with_all_their_captions(tmp_path: Path, file: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"file_name": "a.png", "text": "one"},
+        {"file_name": "b.png", "text": "bee"},
+        {"file_name": "a.png", "text": ["two", "three"]},
+        {"file_name": "a.png", "text": " "},
+        {"id": "other", "file_name": "a.png", "text": "four"},
+    ]
+    folder_with(tmp_path, ["a.png", "b.png"])
+    text = json.dumps(rows) if file.endswith(".json") else "\n".join(map(json.dumps, rows))
+    (tmp_path / file).write_text(text)
+    dataset = read_dataset(tmp_path)
+    assert [(s.id, s.captions) for s in dataset.samples] == [("a.png", ("one", "two", "three")), ("b.png", ("bee",))]
+    assert [(p.file, p.reason) for p in dataset.problems] == [
+        ("images/a.png", "caption is empty"),
+        ("images/a.png", "duplicate: other and a.png are the same picture"),
+    ]
 
 
 def test_an_id_listed_twice(tmp_path: Path) -> None:
-    dataset = read_dataset(folder_with(tmp_path, ["a.png"], {"a": "one"}, "a\na"))
-    assert ids_of(dataset) == ["a"]
-    assert problems_of(dataset) == {"images/a.png": "duplicate id a"}
+    dataset = read_dataset(folder_with(tmp_path, ["a.png"], {"a": "one"}, "a\na.png"))
+    assert dataset.samples == (Sample("a", tmp_path / "images" / "a.png", ("one",)),)
+    assert problems_of(dataset) == {"a.png": "listed in ids.txt twice"}
 
 
 def test_bad_metadata_lines_are_named_by_their_number(tmp_path: Path) -> None:
@@ -321,15 +414,44 @@ def test_absolute_paths_are_refused(tmp_path: Path) -> None:
     assert problems_of(dataset) == {reference: "leads out of the data folder"}
 
 
-def test_symbolic_links_may_not_lead_out(tmp_path: Path) -> None:
-    draw(tmp_path / "secret.png", tmp_path / "data" / "images" / "a.png")
-    (tmp_path / "data" / "images" / "b.png").symlink_to(tmp_path / "secret.png")
-    (tmp_path / "data" / "images" / "c.png").symlink_to("a.png")
-    (tmp_path / "data" / "deeper").symlink_to(tmp_path)
-    captions = {"b": "two", "deeper/secret.png": "three", "c": "fine, it stays inside"}
-    dataset = read_dataset(folder_with(tmp_path / "data", ["a.png"], captions | {"a": "one"}))
-    assert ids_of(dataset) == ["c", "a"]
-    assert problems_of(dataset) == dict.fromkeys(["images/b.png", "deeper/secret.png"], "leads out of the data folder")
+@pytest.mark.parametrize("name", ["captions.json", "metadata.jsonl"])
+def test_pictures_may_be_links_to_another_disk(tmp_path: Path, name: str) -> None:
+    disk, data = tmp_path / "disk", tmp_path / "data"
+    draw(disk / "a.png", disk / "deeper" / "b.png")
+    (data / "images").mkdir(parents=True)
+    (data / "images" / "a.png").symlink_to(disk / "a.png")
+    (data / "images" / "deeper").symlink_to(disk / "deeper")
+    (data / "images" / "gone.png").symlink_to(disk / "gone.png")
+    rows = [{"file_name": file, "text": "a shoe"} for file in ("a.png", "deeper/b.png", "gone.png")]
+    (data / name).write_text(json.dumps(rows) if name.endswith(".json") else "\n".join(map(json.dumps, rows)))
+    dataset = check_pictures(read_dataset(data), 0, never, nothing)
+    assert ids_of(dataset) == ["a.png", "deeper/b.png"]
+    assert problems_of(dataset) == {"images/gone.png": "no such file"}
+
+
+def test_the_images_folder_may_be_a_link(tmp_path: Path) -> None:
+    draw(tmp_path / "disk" / "a.png", tmp_path / "disk" / "extra.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "disk")
+    dataset = read_dataset(folder_with(tmp_path / "data", [], {"a": "one"}))
+    assert dataset.samples == (Sample("a", tmp_path / "data" / "images" / "a.png", ("one",)),)
+    assert problems_of(dataset) == {"images/extra.png": "has no caption"}
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif", ".tiff", ".HEIC", ".avif"])
+def test_pictures_of_other_kinds_are_problems_whether_they_have_a_caption_or_not(tmp_path: Path, suffix: str) -> None:
+    folder_with(tmp_path, ["a.png", "both.png"], {"a": "one", "b": "two", f"c{suffix}": "three", "both": "four"})
+    for name in "bcd":
+        (tmp_path / "images" / f"{name}{suffix}").write_bytes(b"some other kind")
+    (tmp_path / "images" / f"both{suffix}").write_bytes(b"the original")
+    dataset = read_dataset(tmp_path)
+    assert ids_of(dataset) == ["a", "both"]
+    kind = {".tif": "TIFF"}.get(suffix, suffix[1:].upper())
+    names = [f"images/{name}{suffix}" for name in ("b", "both", "c", "d")]
+    assert problems_of(dataset) == dict.fromkeys(names, f"{kind} is not accepted; save it as PNG or JPEG")
+    assert dataset.bad == 4
+    (tmp_path / "ids.txt").write_text("a\nb")
+    assert problems_of(read_dataset(tmp_path)) == {names[0]: f"{kind} is not accepted; save it as PNG or JPEG"}
 
 
 def test_captions_in_the_place_of_names_are_missing_pictures(tmp_path: Path) -> None:
@@ -441,14 +563,42 @@ def test_five_percent_may_be_bad(good: int, bad: int, usable: bool) -> None:
             require_usable(dataset_of(good, bad), effective_batch_size=1, held_out=8)
 
 
-def test_the_first_problems_are_listed_with_file_and_reason() -> None:
+def test_two_hundred_problems_are_listed_with_file_and_reason() -> None:
     with pytest.raises(DataError) as caught:
-        require_usable(dataset_of(10, 33), effective_batch_size=1, held_out=8)
+        require_usable(dataset_of(10, 213), effective_batch_size=1, held_out=8)
     text = str(caught.value)
-    assert "bad0.png: truncated" in text
-    assert "bad19.png: truncated" in text
-    assert "bad20.png" not in text
-    assert "13 more" in text
+    assert text.count(": truncated") == 200
+    assert "bad199.png: truncated" in text
+    assert "and 13 more" in text
+    assert "more" not in problem_lines(dataset_of(0, 200))[-1]
+
+
+def test_a_caption_and_its_picture_that_do_not_match_are_one_bad_item(tmp_path: Path) -> None:
+    """38 good ones, and two captions whose pictures have another name: 2 of 40, not 4 of 42."""
+    names = [f"shoe{number:02d}.png" for number in range(40)]
+    captions = dict.fromkeys([*names[:38], "sandal38.png", "sandal39.png"], "a shoe")
+    dataset = read_dataset(folder_with(tmp_path, names, captions))
+    assert (len(dataset.problems), dataset.bad, dataset.total) == (4, 2, 40)
+    require_usable(dataset, effective_batch_size=1, held_out=8)
+    (tmp_path / "images" / "extra.png").touch()
+    with pytest.raises(DataError, match="3 of 41 training items cannot be used") as caught:
+        require_usable(read_dataset(tmp_path), effective_batch_size=1, held_out=8)
+    for name in ("sandal38.png: picture is missing", "images/shoe39.png: has no caption", "images/extra.png: has no"):
+        assert name in caught.value.why
+
+
+def test_a_row_that_cannot_be_read_and_its_picture_are_one_bad_item(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "metadata.jsonl").write_text(
+        '{"file_name": "a.png", "text": "ay"}\n{"file_name": "b.png", "text": oops}'
+    )
+    dataset = read_dataset(tmp_path)
+    assert (len(dataset.problems), dataset.bad) == (2, 1)
+
+
+def test_a_number_without_caption_and_its_padded_picture_are_one_problem(tmp_path: Path) -> None:
+    dataset = read_dataset(folder_with(tmp_path, ["0001.png"], [{"id": 1}]))
+    assert problems_of(dataset) == {"images/0001.png": "has no caption"}
 
 
 def test_one_effective_batch_must_remain_after_validation() -> None:

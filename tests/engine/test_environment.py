@@ -1,6 +1,7 @@
 """`check` looks at everything, says what to do where something is wrong, and no broken part of a machine breaks it."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -138,6 +139,32 @@ def test_the_verdict_counts_failures_and_not_warnings() -> None:
     assert verdict([warned]) == "Ready to train."
     assert verdict([warned, failed]) == "Not ready: 1 problem."
     assert verdict([failed, failed]) == "Not ready: 2 problems."
+
+
+def test_neither_the_checks_nor_the_data_set_load_torch() -> None:
+    """check must be able to say that torch is broken, and engine.device sets what torch reads when it is imported."""
+    code = "import sys, engine.environment, engine.dataset; print({'torch', 'diffusers'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_torch_that_does_not_load_is_a_failed_check_and_no_traceback(workspace: Workspace) -> None:
+    broken = workspace.root / "broken"
+    (broken / "torch").mkdir(parents=True)
+    (broken / "torch" / "__init__.py").write_text("raise ImportError('libtorch.so: cannot open shared object file')")
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.environment", "--workspace", str(workspace.root)],
+        input=demo_config(workspace).model_dump_json(),
+        env={**os.environ, "PYTHONPATH": str(broken)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "[FAIL] torch: ImportError: libtorch.so: cannot open shared object file" in done.stdout
+    assert "[OK]   data set: " in done.stdout
+    assert "Not ready" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("data", "code"), [("demo", 0), ("nowhere", 1)])

@@ -13,9 +13,9 @@ from PIL import Image
 from engine.contract.errors import ModelError
 from engine.contract.run_dir import Workspace
 from engine.dataset import Sample, read_dataset
-from engine.latent_cache import EmbeddingCache, LatentCache, file_digest
+from engine.latent_cache import EmbeddingCache, LatentCache, file_digest, to_tensor
 from engine.model import BaseModel, load_base_model
-from engine.picture import open_picture, to_square, to_tensor
+from engine.picture import open_picture, to_square
 
 CPU = torch.device("cpu")
 Pictures = list[tuple[Sample, str]]
@@ -63,6 +63,17 @@ def assert_plain(cache: LatentCache, base: BaseModel, sample: Sample, digest: st
     mean, deviation = cache.get(digest, flipped)
     assert torch.allclose(mean, plain.mean[0], atol=1e-6)
     assert torch.allclose(deviation, plain.std[0], atol=1e-6)
+
+
+def test_to_tensor_layout_and_range() -> None:
+    picture = Image.new("RGB", (3, 2), (0, 255, 51))
+    picture.putpixel((2, 1), (255, 255, 255))
+    tensor = to_tensor(picture)
+    assert tensor.shape == (3, 2, 3)
+    assert tensor.dtype == torch.float32
+    assert tensor[:, 0, 0].tolist() == pytest.approx([-1, 1, -0.6])
+    assert tensor[:, 1, 2].tolist() == [1, 1, 1]
+    assert tensor.is_contiguous()
 
 
 @pytest.mark.parametrize("threads", [0, 2])

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from engine.contract.errors import DataError
-from engine.picture import PictureError, open_picture, to_square, to_tensor
+from engine.picture import PictureError, open_picture, to_square
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -260,7 +259,7 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path: Path) -> None:
     assert reason(tmp_path / "just_right.png") == "truncated"
 
 
-# ---- squares and tensors --------------------------------------------------------------------------------------------
+# ---- squares --------------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([8, 64]))
@@ -290,14 +289,3 @@ def test_to_square_averages_what_it_shrinks() -> None:
     board = (np.indices((640, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
     square = np.asarray(to_square(Image.fromarray(board).convert("RGB"), 64))
     assert np.abs(square.astype(int) - 127).max() <= 2
-
-
-def test_to_tensor_layout_and_range() -> None:
-    picture = Image.new("RGB", (3, 2), (0, 255, 51))
-    picture.putpixel((2, 1), WHITE)
-    tensor = to_tensor(picture)
-    assert tensor.shape == (3, 2, 3)
-    assert tensor.dtype == torch.float32
-    assert tensor[:, 0, 0].tolist() == pytest.approx([-1, 1, -0.6])
-    assert tensor[:, 1, 2].tolist() == [1, 1, 1]
-    assert tensor.is_contiguous()

@@ -113,6 +113,25 @@ def test_an_unreadable_picture_is_warned_of_and_counted(
     assert {"0007", "0009"}.isdisjoint(s.id for s, _ in [*ready.data.training, *ready.data.validation])
 
 
+def test_every_skipped_item_is_named_and_counted_once(
+    tiny_config: Config, tiny_workspace: Workspace, tmp_path: Path
+) -> None:
+    """22 captions of shoes whose pictures have another name, in 480: 44 faults, 22 items."""
+    images = tmp_path / "images"
+    images.mkdir()
+    shoes = sorted((tiny_workspace.root / "data" / "images").iterdir())  # already in the cache
+    names = [f"shoe{number:03d}" for number in range(480)]
+    for number, name in enumerate(names):
+        shutil.copy(shoes[number % len(shoes)], images / f"{name}.png")
+    captions = dict.fromkeys([*names[22:], *(f"sandal{number}" for number in range(22))], "red shoes")
+    (tmp_path / "captions.json").write_text(json.dumps(captions))
+    ready, told = prepared(tiny_config(train_data_dir=str(tmp_path)), tiny_workspace)
+    (warning,) = told.warnings
+    assert warning.what == "22 of 480 training items are skipped"
+    assert warning.why.count("picture is missing") == warning.why.count("has no caption") == 22
+    assert ready.summary().skipped_samples == 22
+
+
 def test_too_many_bad_items_are_refused_with_every_reason_at_once(
     tiny_config: Config, data: Path, workspace: Workspace
 ) -> None:
@@ -148,6 +167,26 @@ def test_too_few_pictures_are_refused_before_the_model_is_loaded(
     assert "loading the base model" not in told.phases
     ready, _ = prepared(config.model_copy(update={"train_batch_size": 32}), workspace)
     assert len(ready.data.training) == 32
+
+
+def test_a_torn_cache_file_is_warned_of_and_computed_anew(
+    tiny_config: Config, data: Path, workspace: Workspace
+) -> None:
+    first, told = prepared(tiny_config(train_data_dir=str(data)), workspace)
+    assert told.warnings == []
+    before = first.data.batch(range(32), torch.device("cpu"))
+    latents, embeddings = sorted(workspace.cache.glob("latents-*/*")), sorted(workspace.cache.glob("embeddings-*/*"))
+    for torn in (latents[0], embeddings[0]):
+        torn.write_bytes(torn.read_bytes()[:-1])
+    second, told = prepared(tiny_config(train_data_dir=str(data)), workspace)
+    (warning,) = told.warnings
+    assert warning.what == "2 damaged cache files were removed"
+    assert latents[0].name in warning.why and embeddings[0].name in warning.why
+    assert "computed anew" in warning.remedy
+    assert {"caching latents", "caching captions"} <= set(told.phases)
+    after = second.data.batch(range(32), torch.device("cpu"))
+    assert torch.equal(before.latents, after.latents) and torch.equal(before.embeddings, after.embeddings)
+    assert prepared(tiny_config(train_data_dir=str(data)), workspace)[1].warnings == []
 
 
 def test_a_folder_that_is_not_there_is_refused(tiny_config: Config, tmp_path: Path, workspace: Workspace) -> None:
