@@ -1,6 +1,7 @@
 """Launch a run, send it a command, wait until it was obeyed; run a tool in a process of its own. No torch here."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.contract.config import TrainingConfig
-from engine.contract.errors import RunError
+from engine.contract.errors import CheckpointError, DataError, RunError
 from engine.contract.journal import follow, replay
 from engine.contract.protocol import (
     Command,
@@ -28,6 +29,7 @@ from engine.contract.run_dir import RunDir, Workspace, create_run, list_runs
 
 SUPERVISOR_PATIENCE = 30.0  # seconds for a supervisor to take its lock; it imports neither torch nor diffusers
 ANSWER_PATIENCE = 10.0  # seconds for a supervisor to answer on its socket; it does nothing that takes long
+LONGEST_STEM = 50  # characters of a run's name before the time; the whole may have 80
 Tool = Literal["environment", "preflight", "sample"]
 
 
@@ -42,17 +44,37 @@ class Outcome:
 def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") -> RunDir:
     """Create a run and start its supervisor. Returns when the supervisor has taken charge.
 
-    Raises RunError if the name is taken or the supervisor does not come up.
+    Raises RunError if the name is taken or the supervisor does not come up, DataError or CheckpointError if a folder
+    that the config names is not there: what can be seen at once shall not leave a failed run behind.
     """
     name = config.run_name or free_name(workspace, preset)
-    run = create_run(workspace, name, resolve(workspace, config).model_copy(update={"run_name": name}))
+    config = resolve(workspace, config).model_copy(update={"run_name": name})
+    _require_folders(workspace, config)
+    run = create_run(workspace, name, config)
     start_supervisor(run)
     return run
 
 
+def _require_folders(workspace: Workspace, config: TrainingConfig) -> None:
+    data, checkpoint = Path(config.train_data_dir), config.resume_from_checkpoint
+    if data != workspace.demo_data and not data.is_dir():
+        raise DataError(
+            f"There is no folder {data}",
+            "train_data_dir names it.",
+            "Give --train_data_dir the folder of your pictures.",
+        )
+    if checkpoint and not Path(checkpoint).is_dir():
+        raise CheckpointError(
+            f"There is no folder {checkpoint}",
+            "resume_from_checkpoint names it.",
+            "Give the path of a checkpoint-<step> folder, or latest.",
+        )
+
+
 def free_name(workspace: Workspace, preset: str) -> str:
     """A run name made of a preset's name and the time, not yet taken."""
-    base = name = f"{preset}_{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "_", preset).strip("._-")[:LONGEST_STEM] or "train"
+    base = name = f"{stem}_{time.strftime('%Y%m%d-%H%M%S')}"
     number = 2
     while (workspace.outputs / name).exists():
         name, number = f"{base}-{number}", number + 1
@@ -123,10 +145,8 @@ def start_supervisor(run: RunDir, allow_changed_data: bool = False) -> None:
         if process.returncode is not None:
             break
         time.sleep(0.05)
-    tail = output.read_text(errors="replace").strip().splitlines()[-1:]
-    raise RunError(
-        f"The supervisor of run {run.name} did not start", "".join(tail) or "It said nothing.", f"See {output}."
-    )
+    said = output.read_text(errors="replace").strip() or "It said nothing."
+    raise RunError(f"The supervisor of run {run.name} did not start", said, f"See {output}.")
 
 
 def send(run: RunDir, command: Command) -> Request:

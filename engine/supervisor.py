@@ -41,6 +41,8 @@ class Supervisor:
         self._pending: dict[str, p.Command] = {}
         self._ending: p.RunFinished | p.RunFailed | None = None
         self._terminated = False
+        self._exported = False  # whether the present worker has written the adapter
+        self._pause_next = False  # whether the next worker shall pause, as the one before it had
         self._refused_told, self._refused_time = 0, -REFUSAL_INTERVAL
 
     def serve(self) -> None:
@@ -64,6 +66,7 @@ class Supervisor:
         self._worker = worker = WorkerProcess(self._run, self._log_dir, self._allow_changed_data)
         self._record.write(p.WorkerStarted(worker.pid, self._restarts))
         self._complete_restarts()
+        self._exported = False
         terminated = False
         ready: Sequence[object] = ()
         while worker.sentinel not in ready:
@@ -94,6 +97,10 @@ class Supervisor:
                     self._step = step
                 case p.CheckpointSaved():
                     self._restarts_since_checkpoint = 0
+                case p.AdapterExported():
+                    self._exported = True
+                case p.StateChanged(state="running") if self._pause_next:
+                    self._pause_next = not self._worker.send(p.Request(p.Pause(), "paused before"))
                 case p.CommandCompleted() | p.CommandRejected() if report.command_id:
                     self._pending.pop(report.command_id, None)
                 case p.RunFinished() | p.RunFailed():
@@ -118,6 +125,7 @@ class Supervisor:
     def _after_death(self, cause: str, memory_ran_out: bool) -> None:
         """Restart the worker, unless the run was to end anyway or it dies too often."""
         asked = self._is_pending(p.RestartWorker)
+        self._pause_next = self._pause_next or self._record.state is RunState.PAUSED
         self._record.write(p.WorkerDied("it was ended on command, to be started again" if asked else cause, self._step))
         if self._terminated or (self._is_pending(p.Stop) and not asked):
             self._record.write(p.StateChanged("stopping"))
@@ -134,8 +142,10 @@ class Supervisor:
         if self._restarts_since_checkpoint < self._config.max_restarts:
             self._restarts_since_checkpoint += 1
             return
-        what = f"The worker died {self._restarts_since_checkpoint + 1} times without a new checkpoint in between."
-        self._fail(what, f"Last: {cause}", f"See {self._log_dir}; then `shoelora-tui resume`.")
+        deaths = self._restarts_since_checkpoint + 1
+        times = "once, and max_restarts is 0" if deaths == 1 else f"{deaths} times without a new checkpoint in between"
+        what = f"The worker died {times}"
+        self._fail(what, f"Last: {cause}.", f"See {self._log_dir}; then `shoelora-tui resume`.")
 
     def _use_less_memory(self, cause: str) -> None:
         """Before the next worker starts, write down the next way to compute the same in less memory."""
@@ -210,7 +220,7 @@ class Supervisor:
         for identity, command in self._pending.items():
             name = type(command).__name__
             if isinstance(command, p.Stop) and state is RunState.STOPPED and not (command.save and not self._ending):
-                kept = "a checkpoint and the adapter were saved" if command.save else "nothing was saved"
+                kept = "a checkpoint and the adapter were saved" if self._exported else "nothing was saved"
                 self._record.write(p.CommandCompleted(name, f"stopped at step {self._step}; {kept}"), identity)
             else:
                 self._record.write(p.CommandRejected(name, f"the run ended first; it is {state.value}"), identity)

@@ -13,18 +13,20 @@ import psutil
 import pytest
 
 from engine import control
-from engine.contract.errors import RunError
+from engine.contract.errors import CheckpointError, DataError, RunError
 from engine.contract.protocol import (
     CheckpointSaved,
     CommandRejected,
     LogRecorded,
     Pause,
     RunFailed,
+    RunResumed,
+    StateChanged,
     Stop,
     WorkerDied,
     WorkerStarted,
 )
-from engine.contract.run_dir import RunDir, Workspace
+from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.run_state import RunState
 
 Launch = Callable[..., RunDir]
@@ -83,23 +85,29 @@ def test_socket_and_key_are_private_and_go_with_the_run(launch: Launch, watch: W
     assert not run.control.exists()
 
 
-def test_a_missing_data_set_fails_in_words(launch: Launch, watch: WatchRun, tmp_path: Path) -> None:
-    run = launch(Workspace(tmp_path), train_data_dir="nowhere")
-    records = watch(run).until_the_end()
-    (failed,) = [r.event for r in records if isinstance(r.event, RunFailed)]
-    assert str(tmp_path / "nowhere") in failed.what
-    assert run.state() is RunState.FAILED
-    assert not any(isinstance(r.event, WorkerDied) for r in records), "a refusal is no crash: nothing to restart"
+def test_a_missing_folder_is_told_before_there_is_a_run(launch: Launch, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=str(tmp_path / "nowhere")):
+        launch(Workspace(tmp_path), train_data_dir="nowhere")
+    with pytest.raises(CheckpointError, match="no/checkpoint"):
+        launch(Workspace(tmp_path), resume_from_checkpoint="no/checkpoint")
+    assert list_runs(Workspace(tmp_path)) == []
 
 
-def test_a_run_failed_by_its_data_goes_on_when_they_are_there(
+def test_a_data_set_without_captions_fails_in_words_and_goes_on_when_they_are_there(
     launch: Launch, watch: WatchRun, tmp_path: Path, shared_workspace: Workspace, undisturbed: RunDir
 ) -> None:
     assert undisturbed.state() is RunState.FINISHED  # its pictures are borrowed
+    shoes = tmp_path / "shoes"
+    shoes.mkdir()
     run = launch(Workspace(tmp_path), train_data_dir="shoes", max_train_steps=6)
-    watch(run).until_the_end()
+    records = watch(run).until_the_end()
+    (failed,) = [r.event for r in records if isinstance(r.event, RunFailed)]
+    assert str(shoes) in failed.what
     assert run.state() is RunState.FAILED
-    (tmp_path / "shoes").symlink_to(shared_workspace.demo_data)
+    assert not any(isinstance(r.event, WorkerDied) for r in records), "a refusal is no crash: nothing to restart"
+
+    shoes.rmdir()
+    shoes.symlink_to(shared_workspace.demo_data)
     control.restart(run)
     watch(run).until_the_end()
     assert run.state() is RunState.FINISHED
@@ -121,7 +129,8 @@ def test_a_stop_while_preparing_is_obeyed(launch: Launch, watch: WatchRun) -> No
     run = launch()
     with pytest.raises(RunError, match="preparing"):
         control.send(run, Pause())
-    assert control.send_and_wait(run, Stop()).obeyed
+    outcome = control.send_and_wait(run, Stop())
+    assert (outcome.obeyed, outcome.text) == (True, "stopped at step 0; nothing was saved")
     records = watch(run).until_the_end()
     assert any(isinstance(r.event, CommandRejected) for r in records)
     assert run.state() is RunState.STOPPED
@@ -139,3 +148,16 @@ def test_no_process_and_no_semaphore_outlives_a_run(launch: Launch, watch: Watch
     log_dirs = list(run.workspace.logs.glob(f"*/train_{run.name}/*"))
     assert [(folder / "worker_output.txt").read_text() for folder in log_dirs] == [""]
     assert not [r for r in records if isinstance(r.event, LogRecorded) and r.event.level == "error"]
+
+
+def test_a_paused_run_stays_paused_when_its_worker_is_killed(launch: Launch, watch: WatchRun) -> None:
+    run = launch(max_train_steps=1000, checkpointing_steps=2)
+    following = watch(run)
+    worker = following.until(lambda event: isinstance(event, WorkerStarted)).event.pid
+    following.until_step(4)
+    assert control.send_and_wait(run, Pause()).obeyed
+    following.until(lambda event: isinstance(event, StateChanged) and event.state == "paused")
+    os.kill(worker, signal.SIGKILL)
+    following.until(lambda event: isinstance(event, RunResumed))
+    following.until(lambda event: isinstance(event, StateChanged) and event.state == "paused")
+    assert control.send_and_wait(run, Stop(save=False)).obeyed
