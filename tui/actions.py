@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.contract.protocol import Command, Pause, Resume, SaveCheckpoint, Stop, Validate
+from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 from engine.contract.run_state import RunState, is_allowed
 
 KEY_SIGNS = {"question_mark": "?", "escape": "Esc"}
@@ -30,11 +30,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("checkpoint", "c", "Checkpoint", "Save a checkpoint after the present step.", SaveCheckpoint),
     Action("validate", "v", "Validate", "Measure the validation loss and draw the validation images now.", Validate),
     Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
+    Action("restart", "k", "Restart", "End a worker that hangs; go on from the newest checkpoint.", RestartWorker),
     Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
     Action("detach", "q,escape", "Detach", "Leave this screen; the run goes on by itself."),
     Action("help", "question_mark", "Help", "Explain keys, marks and colours."),
 )
 NOT_ON_THE_BAR = frozenset({"dismiss"})  # its button sits on the warning itself
+ONLY_WHEN_STALLED = frozenset({"restart"})  # on the bar; its key always works, and asks first
 
 
 def action(identity: str) -> Action:

@@ -116,6 +116,7 @@ def _add_run_commands(commands: Commands) -> None:
         "pause": ("hold a run still, with everything in memory", p.Pause()),
         "checkpoint": ("save a checkpoint now", p.SaveCheckpoint()),
         "validate": ("measure the validation loss and draw the validation images now", p.Validate()),
+        "restart-worker": ("end a worker that hangs, and go on from the newest good checkpoint", p.RestartWorker()),
     }
     parsers = [
         _add(commands, name, help, act=lambda a: run_commands.command(_run(a), a.order), order=order)
@@ -123,8 +124,11 @@ def _add_run_commands(commands: Commands) -> None:
     ]
     resume = _add(
         commands, "resume", "let a paused run go on, or start an ended one again from its newest good checkpoint",
-        act=lambda a: run_commands.resume(_run(a)),
+        act=lambda a: run_commands.resume(_run(a), a.allow_changed_data),
     )  # fmt: skip
+    resume.add_argument(
+        "--allow-changed-data", action="store_true", help="go on although pictures or captions have changed since"
+    )
     stop = _add(commands, "stop", "end a run", act=lambda a: run_commands.command(_run(a), p.Stop(save=a.save)))
     stop.add_argument("--no-save", dest="save", action="store_false", help="write neither checkpoint nor adapter")
     attach = _add(

@@ -39,7 +39,7 @@ def _row(run: RunDir) -> tuple[str, ...]:
         return run.name, DAMAGED, NOTHING, NOTHING, NOTHING, NOTHING, started
     return (
         run.name,
-        state_words(view.state),
+        state_words(view.state, view.stalled_seconds),
         f"{view.step}/{view.max_train_steps}",
         loss(_validation_loss(view)),
         pace(view.steps_per_minute),
@@ -64,7 +64,7 @@ def status_lines(view: RunView) -> list[str]:
     status = view.status()
     reason = f" Reason: {view.state_reason}." if view.state_reason else ""
     lines = [
-        f"{view.name}: {state_words(view.state)}, {view.state.meaning}.{reason}",
+        f"{view.name}: {state_words(view.state, view.stalled_seconds)}, {view.state.meaning}.{reason}",
         f"  step          {view.step} of {view.max_train_steps}",
         f"  train loss    {loss(status['train_loss'])}",
         f"  validation    {loss(status['validation_loss'])}",
@@ -76,6 +76,8 @@ def status_lines(view: RunView) -> list[str]:
         lines.append(f"  now           {view.phase.phase} {view.phase.done}/{view.phase.total}")
     if not view.state.is_final:
         lines.append(f"  processes     supervisor {view.supervisor_pid}, worker {view.worker_pid or NOTHING}")
+    if view.stalled_seconds is not None:
+        lines.append("  stalled       `shoelora-tui restart-worker` goes on from the newest good checkpoint")
     if view.restarts:
         lines.append(f"  restarts      {view.restarts}")
     lines += [f"  checkpoint    {saved.path} ({saved.why})" for saved in view.checkpoints]
@@ -100,10 +102,11 @@ class _PhaseLines(LineWriter):
             super().show(record)
 
 
-def resume(run: RunDir) -> int:
+def resume(run: RunDir, allow_changed_data: bool = False) -> int:
     """Let a paused run go on, or start an ended one again from its newest good checkpoint.
 
-    Raises RunError if the run is at work or has done all its steps.
+    With `allow_changed_data` also if its pictures or captions have changed. Raises RunError if the run is at work or
+    has done all its steps.
     """
     state = run.state()
     if state is RunState.PAUSED:
@@ -111,7 +114,7 @@ def resume(run: RunDir) -> int:
     if not state.is_resumable:
         raise RunError(f"Run {run.name} needs no resume", f"It is {state.value}: {state.meaning}.")
     seen = max((record.seq for record in replay(run.journal)), default=0)
-    control.restart(run)
+    control.restart(run, allow_changed_data)
     return _wait_until_training(run, seen)
 
 

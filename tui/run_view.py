@@ -1,5 +1,6 @@
 """RunView: the events of one run folded into what the screen, `status` and `runs` show; no Textual in it."""
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from engine.contract.run_state import RunState
 
 PACE_WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
 LOG_LINES = 5000
+NOT_OF_THE_WORKER = p.WorkerStalled | p.CommandAccepted | p.CommandRejected | p.LogRecorded  # or not surely
 SHOWN_ELSEWHERE = p.StepCompleted | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
 
 
@@ -50,6 +52,7 @@ class RunView:
     worker_pid: int | None = None
     restarts: int = 0
     log_dir: str = ""
+    stalled_since: float | None = None  # seconds since 1970; when a stalled worker was last heard of
     last_seq: int = 0
     last_time: float = 0.0
 
@@ -58,7 +61,11 @@ class RunView:
         self.last_seq, self.last_time = record.seq, record.time
         self._remember(record)
         event = record.event
+        if not isinstance(event, NOT_OF_THE_WORKER):
+            self.stalled_since = None
         match event:
+            case p.WorkerStalled():
+                self.stalled_since = record.time - event.seconds
             case p.RunStarted():
                 self.supervisor_pid, self.log_dir, self.failure, self.restarts = (
                     event.supervisor_pid, event.log_dir, None, 0,
@@ -80,7 +87,7 @@ class RunView:
             case p.StepCompleted():
                 self.steps.append(event)
             case p.ValidationLossMeasured():
-                self.validation_losses.append(event)
+                self.validation_losses = [one for one in self.validation_losses if one.step != event.step] + [event]
             case p.ValidationImageSaved():
                 self.images.append(event)
             case p.CheckpointSaved():
@@ -119,7 +126,7 @@ class RunView:
     def conclude(self, live: bool) -> None:
         """Take into account whether a supervisor held the run's lock before the last records were read."""
         if not live and not self.state.is_final:
-            self.state, self.phase = RunState.INTERRUPTED, None
+            self.state, self.phase, self.stalled_since = RunState.INTERRUPTED, None, None
             self.pending.clear()
 
     def newest_log(self, after: int) -> list[LogLine]:
@@ -139,6 +146,11 @@ class RunView:
         chosen = {image.index: image for image in self.images if image.step == before and image.index < expected}
         chosen |= {image.index: image for image in self.images if image.step == newest}
         return [chosen[index] for index in sorted(chosen)]
+
+    @property
+    def stalled_seconds(self) -> float | None:
+        """How long nothing was heard of a worker that is called stalled, up to now; None if it is not."""
+        return None if self.stalled_since is None else max(0.0, time.time() - self.stalled_since)
 
     @property
     def step(self) -> int:
@@ -162,7 +174,7 @@ class RunView:
 
     def status(self) -> dict[str, Any]:
         """The object of `status --json`."""
-        pace, eta = self.steps_per_minute, self.eta_seconds
+        pace, eta, stalled = self.steps_per_minute, self.eta_seconds, self.stalled_seconds
         live = not self.state.is_final
         return {
             "name": self.name,
@@ -175,6 +187,7 @@ class RunView:
             "eta_seconds": None if eta is None else round(eta),
             "supervisor_pid": self.supervisor_pid if live else None,
             "worker_pid": self.worker_pid if live else None,
+            "stalled_seconds": None if stalled is None else round(stalled, 1),
             "restarts": self.restarts,
             "checkpoints": [{"step": c.step, "path": c.path, "why": c.why} for c in self.checkpoints],
             "last_seq": self.last_seq,

@@ -17,9 +17,10 @@ STATE_SIGNS: dict[RunState, str] = {
 NOTHING = "–"
 
 
-def state_words(state: RunState) -> str:
-    """A state as sign and word."""
-    return f"{STATE_SIGNS[state]} {state.value}"
+def state_words(state: RunState, stalled_seconds: float | None = None) -> str:
+    """A state as sign and word, and for how long nothing was heard of a stalled worker."""
+    stalled = "" if stalled_seconds is None else f", stalled {duration(stalled_seconds)}"
+    return f"{STATE_SIGNS[state]} {state.value}{stalled}"
 
 
 def duration(seconds: float | None) -> str:

@@ -19,7 +19,7 @@ from engine.contract.run_dir import RunDir, RunLock, Workspace, create_run
 from engine.control_socket import ControlSocket
 from tui.cli import main
 
-COMMANDS_ON_A_RUN = ["status", "watch", "pause", "resume", "checkpoint", "validate", "stop", "attach"]
+COMMANDS_ON_A_RUN = ["status", "watch", "pause", "resume", "checkpoint", "validate", "restart-worker", "stop", "attach"]
 
 
 def step(number: int) -> p.StepCompleted:
@@ -167,11 +167,23 @@ def test_status_as_json_is_one_object_with_the_promised_names(shoelora: Terminal
     status = json.loads(shoelora.out)
     assert list(status) == [
         "name", "state", "step", "max_train_steps", "train_loss", "validation_loss", "steps_per_minute",
-        "eta_seconds", "supervisor_pid", "worker_pid", "restarts", "checkpoints", "last_seq", "warnings",
+        "eta_seconds", "supervisor_pid", "worker_pid", "stalled_seconds", "restarts", "checkpoints", "last_seq",
+        "warnings",
     ]  # fmt: skip
     assert (status["state"], status["step"], status["supervisor_pid"]) == ("running", 2, 101)
     assert status["checkpoints"] == [{"step": 2, "path": "checkpoints/checkpoint-2", "why": "schedule"}]
     assert status["last_seq"] == len(LIFE)
+
+
+def test_a_stalled_worker_is_told_in_words_in_columns_and_in_json(shoelora: Terminal) -> None:
+    with live(make_run(shoelora.workspace, *LIFE, p.WorkerStalled(7200.0))):
+        assert shoelora("status") == 0
+        assert "shoes: ▶ running, stalled 2 h 00 min, training" in shoelora.out
+        assert "restart-worker" in shoelora.out
+        assert shoelora("runs") == 0
+        assert "▶ running, stalled 2 h 00 min  2/4" in shoelora.out
+        assert shoelora("status", "--json") == 0
+        assert json.loads(shoelora.out)["stalled_seconds"] == pytest.approx(7200, abs=60)
 
 
 def test_a_run_that_nobody_works_on_is_told_as_interrupted(shoelora: Terminal) -> None:

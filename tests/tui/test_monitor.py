@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from engine.contract import protocol as p
+from engine.contract.journal import JournalWriter
 from tui.console import ConsoleApp
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
@@ -138,6 +139,39 @@ async def test_a_stop_can_be_cancelled(recorded: RecordedRun, obeying: Obeying) 
         assert isinstance(console.app.screen, MonitorScreen)
         assert "asked for…" not in console.text
     assert taken == []
+
+
+async def test_a_stalled_worker_is_shown_and_restarted_without_a_question(
+    recorded: RecordedRun, obeying: Obeying
+) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded, size=(80, 24)) as console:
+        await console.shows("▶ running")
+        assert "k Restart" not in console.text
+        journal = JournalWriter(recorded.dir.journal)  # dated now, unlike what was recorded
+        journal.append(p.WorkerStalled(42.0))
+        await console.shows("▶ running, stalled 4\\d s", "Nothing is heard of the worker", "k Restart", "\\? Help")
+        shown = console.text.splitlines()[0]
+        await console.until(lambda: console.text.splitlines()[0] != shown, "the next second")
+        await console.pilot.press("k")
+        await console.until(lambda: taken == [p.RestartWorker()], "the command")
+        journal.append(p.WorkerStarted(4003, 1))
+        journal.close()
+        await console.until(lambda: "stalled" not in console.text.splitlines()[0], "the end of the stall")
+
+
+@pytest.mark.parametrize(("answer", "commands"), [("k", [p.RestartWorker()]), ("escape", [])])
+async def test_a_restart_of_a_worker_that_is_heard_of_is_asked_about(
+    recorded: RecordedRun, obeying: Obeying, answer: str, commands: list[p.Command]
+) -> None:
+    recorded.half_way()
+    taken = obeying(lambda _request: None)
+    async with watching(recorded) as console:
+        await console.pilot.press("k")
+        await console.shows("Restart the worker\\?", "the steps since then are done again")
+        await console.pilot.press(answer, "v")  # so that it can be seen that nothing was sent before
+        await console.until(lambda: taken == [*commands, p.Validate()], "the commands")
 
 
 async def test_what_is_not_possible_now_says_why(recorded: RecordedRun, obeying: Obeying) -> None:
@@ -315,4 +349,4 @@ async def test_the_palette_knows_every_action(recorded: RecordedRun) -> None:
     async with watching(recorded) as console:
         await console.shows("▶ running")
         names = {command.title for command in console.app.get_system_commands(console.app.screen)}
-        assert names == {"Pause", "Checkpoint", "Validate", "Stop", "Dismiss", "Detach", "Help", "Theme"}
+        assert names == {"Pause", "Checkpoint", "Validate", "Stop", "Restart", "Dismiss", "Detach", "Help", "Theme"}

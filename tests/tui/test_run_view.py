@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,7 @@ def test_status_of_a_live_run(recorded: RecordedRun) -> None:
         "eta_seconds": 32,
         "supervisor_pid": 4001,
         "worker_pid": 4002,
+        "stalled_seconds": None,
         "restarts": 0,
         "checkpoints": [{"step": 20, "path": "checkpoints/checkpoint-20", "why": "schedule"}],
         "last_seq": 56,
@@ -84,6 +86,51 @@ def test_a_resume_takes_back_what_came_after_the_checkpoint() -> None:
     assert [one.step for one in view.steps] == [1, 2, 3, 4, 5]
     assert [one.step for one in view.validation_losses] == [4]
     assert [one.step for one in view.images] == [4]
+
+
+def stalled(*events: p.Event) -> float | None:
+    """What a view says that is shown events recorded 58 seconds ago."""
+    view = RunView("one", 60)
+    now = time.time()
+    for seq, event in enumerate(events, start=1):
+        view.apply(p.Record(seq, now - 58, event))
+    view.conclude(live=True)
+    return view.stalled_seconds
+
+
+def test_a_stalled_worker_is_silent_from_its_last_word_until_now() -> None:
+    assert stalled(step(1)) is None
+    assert stalled(step(1), p.WorkerStalled(42.0)) == pytest.approx(100, abs=1)
+    assert stalled(p.WorkerStalled(10.0), p.WorkerStalled(42.0)) == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize(
+    "event", [p.CommandAccepted("Pause"), p.CommandRejected("Stop", ""), p.LogRecorded("info", "")]
+)
+def test_what_the_supervisor_says_is_no_sign_of_the_worker(event: p.Event) -> None:
+    assert stalled(p.WorkerStalled(42.0), event) == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [step(2), p.StateChanged("paused"), p.WorkerDied("killed", 1), p.WorkerStarted(3, 1), p.StateChanged("failed")],
+)
+def test_the_next_thing_heard_of_the_worker_ends_the_stall(event: p.Event) -> None:
+    assert stalled(p.WorkerStalled(42.0), event) is None
+
+
+def test_a_run_without_a_supervisor_is_interrupted_not_stalled() -> None:
+    view = view_of(step(1), p.WorkerStalled(42.0))
+    view.conclude(live=False)
+    assert (view.state, view.status()["stalled_seconds"]) == (RunState.INTERRUPTED, None)
+
+
+def test_a_start_from_the_beginning_takes_back_everything() -> None:
+    bands = (0.1, 0.2, 0.3, 0.4)
+    first, again = p.ValidationLossMeasured(0, 0.5, bands), p.ValidationLossMeasured(0, 0.5, bands)
+    view = view_of(first, step(1), step(2), p.RunResumed(0, "the beginning"), again)
+    assert (view.steps, view.step) == ([], 0)
+    assert view.validation_losses == [again]
 
 
 def test_pace_is_of_the_last_steps_and_time_left_follows_it() -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Button, Static
 
 from engine import control
 from engine.contract.errors import RunError
-from engine.contract.protocol import Command, Stop
+from engine.contract.protocol import Command, RestartWorker, Stop
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import is_allowed, why_not
 from tui.actions import ACTIONS, Action, action, is_offered, label_of
@@ -22,7 +22,9 @@ from tui.asked import AskedCommands
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
 from tui.run_view import RunView
+from tui.screens.command_dialog import CommandDialog
 from tui.screens.help import HelpScreen
+from tui.screens.restart_dialog import RestartDialog
 from tui.screens.stop_dialog import StopDialog
 from tui.terminal import is_remote
 from tui.widgets.action_bar import ActionBar, ActionButton
@@ -145,6 +147,9 @@ class MonitorScreen(Screen[None]):
     def _repaint_if_behind(self) -> None:
         if self._behind:
             self._repaint()
+        elif self.view.stalled_since is not None:  # nothing comes, and that it lasts is the news
+            self._show_state()
+            self._say_too_small()
 
     def _repaint(self) -> None:
         """Show the view; each part does nothing if it shows that already."""
@@ -161,14 +166,14 @@ class MonitorScreen(Screen[None]):
         """The cheap part, which a key press does not wait for."""
         self.query_one(Meters).show(self._asked.commands)
         self.query_one(Notice).show()
-        self.query_one(ActionBar).show(self.view.state, self.readonly)
+        self.query_one(ActionBar).show(self.view.state, self.readonly, self.view.stalled_since is not None)
 
     def _say_too_small(self) -> None:
         (width, height), view = self.size, self.view
         numbers = f"{pace(view.steps_per_minute)}, {duration(view.eta_seconds)} left\n" if view.eta_seconds else ""
         self.query_one("#too-small", Static).update(
             f"Too small: {width}x{height}, needs {SMALLEST[0]}x{SMALLEST[1]}\n"
-            f"{state_words(view.state)} {view.step}/{view.max_train_steps}\n"
+            f"{state_words(view.state, view.stalled_seconds)} {view.step}/{view.max_train_steps}\n"
             f"{numbers}{view.name}\nq leaves, all other keys work too"
         )
 
@@ -190,7 +195,9 @@ class MonitorScreen(Screen[None]):
         entry = action(identity)
         match entry:
             case Action(id="stop"):
-                self._stop()
+                self._ask_after(StopDialog(self.view.name), Stop)
+            case Action(id="restart") if self.view.stalled_since is None:
+                self._ask_after(RestartDialog(self.view.name), RestartWorker)
             case Action(command=command) if command:
                 self._ask(command())
             case Action(id="detach"):
@@ -200,9 +207,10 @@ class MonitorScreen(Screen[None]):
             case Action(id="dismiss"):
                 self.query_one(Notice).dismiss()
 
-    def _stop(self) -> None:
-        if self._may(Stop):
-            self.app.push_screen(StopDialog(self.view.name), lambda command: self._ask(command) if command else None)
+    def _ask_after(self, dialog: CommandDialog, command: type[Command]) -> None:
+        """Ask the user first how, or whether."""
+        if self._may(command):
+            self.app.push_screen(dialog, lambda answer: self._ask(answer) if answer else None)
 
     def _may(self, command: type[Command]) -> bool:
         """Whether a command can be sent now; says why if not."""

@@ -8,7 +8,7 @@ from textual.geometry import Size
 from textual.widgets import Button
 
 from engine.contract.run_state import RunState
-from tui.actions import ACTIONS, NOT_ON_THE_BAR, Action, is_enabled, is_offered
+from tui.actions import ACTIONS, NOT_ON_THE_BAR, ONLY_WHEN_STALLED, Action, is_enabled, is_offered
 
 
 class ActionButton(Button):
@@ -48,8 +48,8 @@ class ActionBar(Horizontal):
             if entry.id not in NOT_ON_THE_BAR:
                 yield ActionButton(entry)
 
-    def show(self, state: RunState, readonly: bool) -> None:
+    def show(self, state: RunState, readonly: bool, stalled: bool) -> None:
         """Offer what the contract's table allows in this state."""
         for button in self.query(ActionButton):
-            button.display = is_offered(button.entry, state)
+            button.display = is_offered(button.entry, state) and (stalled or button.entry.id not in ONLY_WHEN_STALLED)
             button.disabled = not is_enabled(button.entry, state, readonly)

@@ -7,7 +7,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from engine.contract.run_state import RunState
-from tui.actions import label_of
+from tui.actions import action, label_of
 from tui.run_view import RunView
 from tui.wording import duration, loss, pace, state_words
 
@@ -74,7 +74,9 @@ class Meters(Widget):
 
 def state_line(view: RunView, readonly: bool, remark: str, width: int) -> Content:
     """State as sign, word and colour, the run's name, and at the right a remark or what it runs on."""
-    state = Content.assemble((f" {state_words(view.state)} ", f"bold $background on {STATE_COLOURS[view.state]}"), " ")
+    stalled = view.stalled_seconds
+    colour = STATE_COLOURS[view.state] if stalled is None else "$warning"
+    state = Content.assemble((f" {state_words(view.state, stalled)} ", f"bold $background on {colour}"), " ")
     name = Content.assemble((view.name, "bold"), ("  read-only", "bold $warning") if readonly else "")
     if remark:  # a long name gives way, so that what is missing at this size is always said
         name = name.truncate(max(width - state.cell_length - len(remark) - 2, 1), ellipsis=True)
@@ -166,6 +168,11 @@ def activity_line(view: RunView, asked: list[str]) -> Content:
     """What was asked for and not yet obeyed, what goes on between steps, or how the last command ended."""
     waiting = [label_of(command) for command in [*asked, *view.pending.values()]]
     parts = [Content.assemble((f"{label} asked for…", "bold $text-warning")) for label in waiting]
+    if view.stalled_seconds is not None and not waiting:
+        restart = action("restart")
+        parts.append(
+            Content.styled(f"Nothing is heard of the worker. {restart.signs[0]}: {restart.help}", "bold $text-warning")
+        )
     if view.phase:
         share = min(view.phase.done / max(view.phase.total, 1), 1.0)
         parts.append(
