@@ -22,6 +22,8 @@ class PictureFolder:
         paths = sorted(path for path in self.home.iterdir() if not path.name.startswith("."))
         accepted = [path for path in paths if path.suffix.lower() in SUFFIXES]
         others = [path for path in paths if path.suffix.lower() in OTHER_KINDS]
+        converted = {bare_name(path.name) for path in accepted}
+        others = [path for path in others if bare_name(path.name) not in converted]  # an original is no item
         self._listed = {*accepted, *others}
         self._exact, self._alike = _Index(accepted, normal_name), _Index(accepted, loose_name)
         self._others_exact, self._others_alike = _Index(others, normal_name), _Index(others, loose_name)
