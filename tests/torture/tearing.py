@@ -76,7 +76,10 @@ def _shorten(file: Path, by: int) -> None:
 
 def _file_of_newest_checkpoint(trial: Trial) -> Path | None:
     checkpoints = sorted(trial.run.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    return trial.random.choice(sorted(checkpoints[-1].iterdir())) if checkpoints else None
+    if not checkpoints:
+        return None
+    trial.torn.add(checkpoints[-1])
+    return trial.random.choice(sorted(checkpoints[-1].iterdir()))
 
 
 def _dead_pid(rng: random.Random) -> int:

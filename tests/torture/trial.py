@@ -55,6 +55,7 @@ class Trial:
     noticed_after: list[float] = field(default_factory=list)  # seconds from a worker's death to WorkerDied
     orphaned_for: list[float] = field(default_factory=list)  # seconds from a supervisor's death to its worker's end
     starts: int = 0
+    torn: set[Path] = field(default_factory=set)  # checkpoints that were damaged from outside
     deeds: list[str] = field(default_factory=list)  # what was done to it, for the report of a failure
 
     def __post_init__(self) -> None:

@@ -109,8 +109,10 @@ def _of_files(trial: Trial) -> Iterator[str]:
     if f"checkpoint-{STEPS}" not in checkpoints:
         yield f"checkpoints are {checkpoints}"
     for record in trial.events:
-        if isinstance(record.event, CheckpointSaved) and (path := run.path / record.event.path).exists():
-            yield from _unless_good(path)
+        if isinstance(record.event, CheckpointSaved):
+            path = run.path / record.event.path
+            if path.exists() and path not in trial.torn:
+                yield from _unless_good(path)
     litter = [path for folder in (run.path, trial.workspace.cache) for path in folder.rglob("*") if _is_litter(path)]
     if litter:
         yield f"left lying: {[str(path.relative_to(trial.workspace.outputs)) for path in litter]}"
