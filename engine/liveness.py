@@ -28,6 +28,8 @@ class Liveness:
     def hear(self, event: p.Event) -> None:
         """A report of the worker has come."""
         now = self._clock()
+        if isinstance(event, p.StepCompleted) and not self._training:
+            self._silences.clear()  # how long imports and caching took says nothing of the steps
         if not self._paused:
             self._silences.append(now - self._heard)
         self._heard, self._told = now, 0.0

@@ -112,7 +112,8 @@ def resume(run: RunDir, allow_changed_data: bool = False) -> int:
     if state is RunState.PAUSED:
         return command(run, p.Resume())
     if not state.is_resumable:
-        raise RunError(f"Run {run.name} needs no resume", f"It is {state.value}: {state.meaning}.")
+        held = "" if state.is_final else f" Process {run.holder()} works on it."
+        raise RunError(f"Run {run.name} needs no resume", f"It is {state.value}: {state.meaning}.{held}")
     seen = max((record.seq for record in replay(run.journal)), default=0)
     control.restart(run, allow_changed_data)
     return _wait_until_training(run, seen)

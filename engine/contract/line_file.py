@@ -18,11 +18,6 @@ class LineFile:
             self._backlog.append(b"\n")  # a last line that a crash tore must not swallow the next one
             self.catch_up()
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether lines wait for room on the disk."""
-        return bool(self._backlog)
-
     def append(self, line: bytes) -> None:
         """Write a line, without its end; if the disk does not take it now, it is kept and written in its turn."""
         self._backlog.append(line + b"\n")

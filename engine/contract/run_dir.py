@@ -84,11 +84,6 @@ class RunDir:
         return self.path / "data.json"
 
     @property
-    def worker_lock(self) -> Path:
-        """Held by a worker for life, so that an orphan and its successor never write at once."""
-        return self.path / "worker.lock"
-
-    @property
     def adjustments_file(self) -> Path:
         """What the run itself changed of its configuration when memory ran out; absent until then."""
         return self.path / "adjustments.json"
@@ -148,6 +143,10 @@ class RunDir:
             return True
         return False
 
+    def holder(self) -> str:
+        """The id of the process that holds the lock, or held it last."""
+        return self.lock.read_text().strip() if self.lock.exists() else ""
+
     def recorded_state(self) -> RunState | None:
         """The last state in the journal, whether or not somebody still works on the run."""
         states = [record.event.state for record in replay(self.journal) if isinstance(record.event, StateChanged)]
@@ -177,12 +176,10 @@ class RunLock:
                 break
             except BlockingIOError as error:
                 if time.monotonic() > deadline:
-                    file.seek(0)
-                    holder = file.read().strip() or "another process"
                     file.close()
                     raise RunError(
                         f"Run {run.name} is already being worked on",
-                        f"Its lock is held by process {holder}.",
+                        f"Its lock is held by process {run.holder()}.",
                         f"Watch it with `shoelora-tui attach {run.name}`.",
                     ) from error
                 time.sleep(0.05)
@@ -237,6 +234,12 @@ def find_run(workspace: Workspace, name_or_path: str) -> RunDir:
             return RunDir(candidate.resolve())
     known = ", ".join(run.name for run in runs[-5:]) or "none"
     raise RunError(f"There is no run {name_or_path}", f"Newest runs in {workspace.outputs}: {known}.")
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what writers of a file that were killed left beside it; to be called by the only writer there is."""
+    for unfinished in path.parent.glob(f".{path.name}.*.tmp"):
+        unfinished.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from engine.contract.protocol import (
 )
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.run_state import RunState
+from tui.cli import main
+from tui.run_view import view_run
 
 Launch = Callable[..., RunDir]
 WatchRun = Callable[[RunDir], Any]
@@ -50,7 +53,9 @@ def test_sigterm_saves_and_ends_and_sighup_is_ignored(launch: Launch, watch: Wat
     assert not run.control.exists()
 
 
-def test_only_one_supervisor_works_on_a_run(launch: Launch, watch: WatchRun) -> None:
+def test_only_one_supervisor_works_on_a_run(
+    launch: Launch, watch: WatchRun, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = launch(max_train_steps=1000)
     watch(run).until_step(1)
     with pytest.raises(RunError, match="cannot be resumed"):
@@ -59,6 +64,8 @@ def test_only_one_supervisor_works_on_a_run(launch: Launch, watch: WatchRun) -> 
         [sys.executable, "-m", "engine.supervisor", str(run.path), str(run.path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert main(["--workspace", str(run.workspace.root), "resume", run.name]) == 1
+    assert f"Process {supervisor_of(run)} works on it" in capsys.readouterr().err
     assert second.returncode == 1
     assert f"held by process {supervisor_of(run)}" in second.stderr
     assert "Traceback" not in second.stderr
@@ -137,14 +144,27 @@ def test_a_stop_while_preparing_is_obeyed(launch: Launch, watch: WatchRun) -> No
     assert not run.lora_weights.exists()
 
 
-def test_no_process_and_no_semaphore_outlives_a_run(launch: Launch, watch: WatchRun) -> None:
+def test_a_killed_worker_is_told_at_once_its_lost_steps_are_taken_back_and_no_process_is_left(
+    launch: Launch, watch: WatchRun
+) -> None:
     run = launch(checkpointing_steps=2, max_train_steps=8)
     following = watch(run)
     worker = following.until(lambda event: isinstance(event, WorkerStarted)).event.pid
     following.until_step(3)
+    killed = time.time()
     os.kill(worker, signal.SIGKILL)
     records = following.until_the_end()
     assert run.state() is RunState.FINISHED
+    (died,) = [r for r in records if isinstance(r.event, WorkerDied)]
+    assert died.time - killed < 2
+    assert isinstance(died.event, WorkerDied) and died.event.cause == "it was ended by SIGKILL"
+    assert sum(isinstance(r.event, RunResumed) for r in records) == 1
+    view = view_run(run)
+    assert [step.step for step in view.steps] == [*range(1, 9)]
+    assert [loss.step for loss in view.validation_losses] == [0, 8]
+    assert view.status()["restarts"] == 1
+    left = [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
+    assert psutil.wait_procs(left, timeout=10)[1] == [], "a thread of this console waits for each supervisor"
     log_dirs = list(run.workspace.logs.glob(f"*/train_{run.name}/*"))
     assert [(folder / "worker_output.txt").read_text() for folder in log_dirs] == [""]
     assert not [r for r in records if isinstance(r.event, LogRecorded) and r.event.level == "error"]

@@ -14,8 +14,8 @@ import pytest
 
 from engine.contract.errors import RunError
 from engine.contract.protocol import Pause, Request, Stop, encode_request
-from engine.contract.run_dir import RunDir
-from engine.control_socket import LONGEST_REQUEST, MOST_CONNECTIONS, ControlSocket
+from engine.contract.run_dir import RunDir, RunLock
+from engine.control_socket import LONGEST_REQUEST, MOST_CONNECTIONS, ControlSocket, remove_traces
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +170,7 @@ def test_only_the_first_line_of_a_connection_counts(run: RunDir, server: Server)
 def test_a_wrong_key_is_refused(run: RunDir, server: Server, key: str) -> None:
     received = ask(run, server, encode_request(Request(Pause()), key).encode() + b"\n")
     assert refusal(received) == "wrong key"
-    assert (server.taken, server.socket.refused) == ([], 1)
+    assert (server.taken, server.socket.refused, server.socket.last_refusal) == ([], 1, "wrong key")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,14 @@ def test_a_line_without_end_is_cut_off(run: RunDir, server: Server) -> None:
                 sent += client.send(b"x" * 4096)
                 server.turn()
         assert LONGEST_REQUEST <= sent <= 2 * LONGEST_REQUEST
-    assert server.taken == []
+    assert (server.taken, server.socket.refused) == ([], 1)
+
+
+def test_garbage_without_end_of_line_counts_as_refused(run: RunDir, server: Server) -> None:
+    with ExitStack() as stack:
+        connect(run, stack).sendall(b"garbage")
+    server.turn()
+    assert (server.socket.refused, server.socket.last_refusal) == (1, "not a request: no end of line")
 
 
 # ---- clients that are no help -------------------------------------------------------------------------------------
@@ -271,6 +278,28 @@ def test_what_a_killed_supervisor_left_is_replaced(run: RunDir) -> None:
     assert json.loads(ask(run, server, line(run, Request(Pause()))))["accepted"]
     server.socket.close()
     killed.socket.close()
+
+
+def test_the_traces_of_a_killed_supervisor_are_removed_unless_another_has_taken_over(run: RunDir) -> None:
+    killed = Server(run)
+    path = Path(control(run)["socket"])
+    lock = RunLock.acquire(run)
+    remove_traces(run)
+    assert path.exists() and run.control.exists()
+    lock.release()
+    remove_traces(run)
+    assert not path.exists() and not run.control.exists()
+    remove_traces(run)
+    assert not run.is_live()
+    killed.socket.close()
+
+
+def test_without_room_for_the_control_file_no_socket_is_left(run: RunDir, own_temporary_folder: Path) -> None:
+    run.control.mkdir()
+    (run.control / "in the way").touch()
+    with pytest.raises(OSError):
+        ControlSocket(run)
+    assert list(own_temporary_folder.glob("*/*.sock")) == []
 
 
 def test_two_runs_have_two_sockets(tmp_path: Path) -> None:

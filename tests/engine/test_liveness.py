@@ -67,6 +67,13 @@ def test_one_that_has_not_trained_yet_has_a_long_patience() -> None:
     assert worker.remarks(130) == [UNMEASURED_PATIENCE]
 
 
+def test_what_was_slow_before_the_first_step_is_no_measure_but_that_step_is() -> None:
+    worker = Worker()
+    worker.reports(p.StateChanged("running"), every=30)
+    worker.reports(STEP, every=2)
+    assert worker.remarks(25) == [20]
+
+
 def test_one_that_writes_its_results_has_a_long_patience_again() -> None:
     worker = Worker()
     worker.reports(STEP, STEP, p.StateChanged("stopping"), every=0.25)

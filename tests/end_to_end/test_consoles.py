@@ -1,0 +1,152 @@
+"""Ten consoles at once on one run: real processes, some of them stopped or never read, and what they agree on."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import control
+from engine.contract import protocol as p
+from engine.contract.errors import RunError
+from engine.contract.journal import replay
+from engine.contract.run_dir import RunDir
+from engine.contract.run_state import RunState
+from tui.run_view import view_run
+
+Launch = Callable[..., RunDir]
+WatchRun = Callable[[RunDir], Any]
+CONSOLE = [sys.executable, "-m", "tui.cli"]
+PATIENCE = 30.0  # seconds
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Attached:
+    """`shoelora-tui attach` on a terminal of its own."""
+
+    def __init__(self, run: RunDir, *flags: str) -> None:
+        self._ours, theirs = pty.openpty()
+        command = [*CONSOLE, "--workspace", str(run.workspace.root), "attach", *flags, run.name]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+        self.process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        )
+        os.close(theirs)
+        self._seen = b""
+
+    def press(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def shows(self, text: str) -> None:
+        """Read the terminal until a text has come."""
+        while text.encode() not in ESCAPES.sub(b"", self._seen):
+            ready = select.select([self._ours], [], [], PATIENCE)[0]
+            assert ready, f"never came: {text}\n{ESCAPES.sub(b'', self._seen)[-2000:].decode(errors='replace')}"
+            self._seen += os.read(self._ours, 65536)
+
+    def leave(self) -> int:
+        """Press q and read what it says until it has ended."""
+        self.press("q")
+        while select.select([self._ours], [], [], PATIENCE)[0]:
+            try:
+                if not os.read(self._ours, 65536):
+                    break
+            except OSError:  # Linux's way to say that nobody has the other end any more
+                break
+        return self.process.wait(PATIENCE)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def consoles() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def attach(run: RunDir, consoles: ExitStack, *flags: str) -> Attached:
+    attached = Attached(run, *flags)
+    consoles.callback(attached.end)
+    return attached
+
+
+def watch_lines(run: RunDir, consoles: ExitStack, output: Any) -> "subprocess.Popen[bytes]":
+    command = [*CONSOLE, "--workspace", str(run.workspace.root), "watch", run.name]
+    process = subprocess.Popen(command, stdout=output)
+    consoles.callback(process.wait)
+    consoles.callback(process.kill)
+    return process
+
+
+def command_at_once(run: RunDir, orders: list[p.Command]) -> list[control.Outcome]:
+    """Each command from a client of its own, all at the same time."""
+    outcomes: list[control.Outcome] = []
+
+    def send(order: p.Command) -> None:
+        try:
+            outcomes.append(control.send_and_wait(run, order))
+        except RunError as error:
+            outcomes.append(control.Outcome(False, error.why))
+
+    clients = [threading.Thread(target=send, args=(order,)) for order in orders]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(PATIENCE)
+    return outcomes
+
+
+def test_ten_consoles_at_once_some_of_them_stuck_agree_and_the_run_loses_no_step(
+    launch: Launch, watch: WatchRun, consoles: ExitStack, tmp_path: Path
+) -> None:
+    run = launch(max_train_steps=5000, num_validation_images=0)
+    steering, reading, stopped = attach(run, consoles), attach(run, consoles, "--readonly"), attach(run, consoles)
+    outputs = [tmp_path / f"{number}.txt" for number in range(6)]
+    watchers = []
+    for output in outputs:
+        with output.open("wb") as file:
+            watchers.append(watch_lines(run, consoles, file))
+    never_read = watch_lines(run, consoles, subprocess.PIPE)
+
+    for console in (steering, reading, stopped):
+        console.shows("running")
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    following = watch(run)
+    following.until_step(3)
+    reading.press("pk")  # pause, restart: neither is sent
+    reading.shows("Read-only")
+    steering.press("p")
+    following.until(lambda event: isinstance(event, p.StateChanged) and event.state == "paused")
+    reading.shows("paused")
+    assert [
+        outcome.obeyed for outcome in command_at_once(run, [p.SaveCheckpoint(), p.Resume(), p.SaveCheckpoint()])
+    ] == [True] * 3
+    step = view_run(run).step
+    following.until_step(step + 50)
+    outcomes = command_at_once(run, [p.Stop(save=False), p.Stop(save=False), p.Stop(save=False)])
+    assert sum(outcome.obeyed for outcome in outcomes) == 1, "the others were told that it was asked for already"
+
+    assert never_read.poll() is None and stopped.process.poll() is None, "both are stuck, and nobody minds"
+    assert run.state() is RunState.STOPPED
+    end = f"Run stopped at step {view_run(run).step}"
+    assert [watcher.wait(PATIENCE) for watcher in watchers] == [0] * 6
+    assert all(end in output.read_text().splitlines() for output in outputs)
+    for console in (steering, reading):
+        console.shows("stopped")
+        assert console.leave() == 0
+    os.kill(stopped.process.pid, signal.SIGCONT)
+    stopped.shows("stopped")
+    steps = [record.event.step for record in replay(run.journal) if isinstance(record.event, p.StepCompleted)]
+    assert steps == [*range(1, len(steps) + 1)]
