@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.contract.errors import RunError
 from engine.contract.protocol import ProtocolError, Request, decode_request
-from engine.contract.run_dir import RunDir, RunLock, write_atomically
+from engine.contract.run_dir import RunDir, RunLock, remove_unfinished, write_atomically
 
 LONGEST_REQUEST = 64 * 1024  # bytes; a request has about 150
 MOST_CONNECTIONS = 64  # the oldest is dropped beyond that, so that silent ones cannot lock others out
@@ -40,6 +40,7 @@ class ControlSocket:
         self._listener.setblocking(False)
         control = {"socket": str(self._path), "key": self._key, "pid": os.getpid()}
         try:
+            remove_unfinished(run.control)
             write_atomically(run.control, json.dumps(control) + "\n", mode=0o600)
         except OSError:
             self.close()

@@ -1,5 +1,6 @@
 """Where training goes on: from the newest good checkpoint of the run, from a named one, or from the beginning."""
 
+import shutil
 from pathlib import Path
 
 from engine.checkpoint import good_checkpoints, load_checkpoint, require_fit, step_of, verify
@@ -14,7 +15,7 @@ from engine.contract.protocol import (
     ValidationLossMeasured,
     WarningRaised,
 )
-from engine.contract.run_dir import RunDir
+from engine.contract.run_dir import RunDir, remove_unfinished
 from engine.inbox import Emit
 from engine.trainer import Trainer
 
@@ -43,6 +44,16 @@ def resume(run: RunDir, config: TrainingConfig, trainer: Trainer, emit: Emit) ->
         size = sum(file.stat().st_size for file in path.iterdir())  # of a worker that had lost its supervisor
         emit(CheckpointSaved(state.step, str(path.relative_to(run.path)), "interrupted", size), None)
     emit(RunResumed(state.step, str(path)), None)
+
+
+def remove_leftovers(run: RunDir) -> None:
+    """Remove what workers that were killed left half-written or half-removed; this worker is the only one there is."""
+    for leftover in run.checkpoints.glob(".checkpoint-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for file in (run.data_file, run.adjustments_file):
+        remove_unfinished(file)
+    for picture in run.validation.glob("*.tmp"):
+        picture.unlink(missing_ok=True)
 
 
 def _saved(event: Event, path: Path) -> bool:

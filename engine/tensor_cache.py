@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+ABANDONED = 3600.0  # seconds; nobody writes a file of some megabytes for longer, so its writer was killed
 
 
 class TensorCache:
@@ -23,6 +26,10 @@ class TensorCache:
         self._files: dict[str, Any] = {}  # key to the open file that holds it
         self.damaged: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.glob("*.tmp"):
+            with contextlib.suppress(FileNotFoundError):  # another run has just finished or removed it
+                if time.time() - unfinished.stat().st_mtime > ABANDONED:
+                    unfinished.unlink()
         for part in sorted(folder.glob("*.safetensors")):
             self._open(part)
 

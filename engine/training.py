@@ -19,7 +19,7 @@ from engine.gradient_watch import GradientWatch
 from engine.inbox import Emit, Inbox, StopRequested
 from engine.phases import PhaseReporter
 from engine.preparation import Prepared, prepare
-from engine.resuming import newest_good, resume
+from engine.resuming import newest_good, remove_leftovers, resume
 from engine.tracking import Tracker
 from engine.trainer import Trainer
 from engine.validation_round import ValidationRound
@@ -32,6 +32,7 @@ LOWERED = 0.5  # the learning rate after the run had to go back
 def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False) -> None:
     """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on."""
     phases = PhaseReporter(inbox, emit)
+    remove_leftovers(run)
     try:
         config = adjustments.apply(run.config(), adjustments.read_adjustments(run))
         require_room(run, config)
@@ -41,8 +42,10 @@ def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_change
             inbox,
             emit,
         )
-        data = prepared.data
-        require_same_data(run.data_file, [*data.training, *data.validation], allow_changed_data, emit)
+        data = [*prepared.data.training, *prepared.data.validation]
+        when_there_is_room(
+            "data.json", lambda: require_same_data(run.data_file, data, allow_changed_data, emit), inbox, emit
+        )
         emit(prepared.summary(), None)
         loop = TrainingLoop(run, prepared, log_dir, inbox, emit)
     except StopRequested as stop:

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from pathlib import Path
 from typing import IO
@@ -35,7 +36,7 @@ def work(run_path: str, log_dir: str, end: WorkerEnd, allow_changed_data: bool) 
     supervisor = multiprocessing.parent_process()
     if supervisor is not None:
         inbox.watch_supervisor(supervisor.sentinel)
-    lock = run.worker_lock.open("ab")  # closed by the system when this process ends
+    lock = run.config_file.open("rb")  # a file that every run has: on a full disk none could be made
     _wait_for_the_worker_before(lock, emit)
     libraries.quiet()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -51,13 +52,15 @@ def work(run_path: str, log_dir: str, end: WorkerEnd, allow_changed_data: bool) 
         with contextlib.suppress(OSError):  # the disk may be full
             traceback.print_exc()
     if inbox.is_orphan:
-        remove_traces(run)
-        os._exit(0)  # nobody reads the reports; waiting for them to be sent would never end
-    reports.flush()
+        remove_traces(run)  # nobody reads the reports; waiting for them to be sent would never end
+    else:
+        reports.flush()
+    sys.stdout.flush()
+    os._exit(0)  # everything is written; taking torch down would last another second
 
 
 def _wait_for_the_worker_before(lock: IO[bytes], emit: Emit) -> None:
-    """An orphan saves and exits by itself; until then it may write and hold the device."""
+    """Hold a lock for life. An orphan saves and exits by itself; until then it may write and hold the device."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

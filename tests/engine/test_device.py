@@ -248,10 +248,13 @@ except TorchSeen:
     pass
 """
 WORKER = """
+    import pathlib
     from multiprocessing import get_context
-    from engine.channel import Channel
+    from engine.channel import open_channel
     from engine.worker import work
-    work(tempfile.mkdtemp(), "no log", Channel.create(get_context("spawn")))
+    run = pathlib.Path(tempfile.mkdtemp())
+    (run / "config.json").touch()
+    work(str(run), "no log", open_channel(get_context("spawn"))[1], False)
 """
 
 
