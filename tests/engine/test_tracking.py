@@ -16,11 +16,15 @@ from engine.trainer import Trainer
 from engine.validation import GeneratedImage
 
 
+def no_warning(*told: str) -> None:
+    raise AssertionError(told)
+
+
 @pytest.fixture
 def log(prepare_tiny: Callable[..., Prepared], tmp_path: Path) -> EventAccumulator:
     """A log with two steps, one validation and one image at two steps, as a reader of its own sees it."""
     prepared = prepare_tiny()
-    tracker = Tracker(Trainer(prepared, tmp_path).accelerator, prepared.config)
+    tracker = Tracker(Trainer(prepared, tmp_path).accelerator, prepared.config, no_warning)
     completed = StepCompleted(1, 0, 0.5, 1e-4, 2.0, 0.25)
     tracker.step(completed)
     tracker.step(replace(completed, step=2, train_loss=0.25))
@@ -53,3 +57,16 @@ def test_the_picture_itself_arrives(log: EventAccumulator, tmp_path: Path) -> No
     path = tmp_path / "read.png"
     path.write_bytes(log.Images("validation/image_03")[0].encoded_image_string)
     assert np.asarray(Image.open(path)).tolist() == [[[255, 0, 0]] * 8] * 6
+
+
+def test_a_disk_that_takes_no_more_ends_the_curves_and_not_the_run(
+    prepare_tiny: Callable[..., Prepared], tmp_path: Path
+) -> None:
+    """The folder for the log is a file: the first write fails, and nothing is tried after it."""
+    prepared = prepare_tiny()
+    (tmp_path / "tensorboard").write_text("in the way")
+    told: list[tuple[str, ...]] = []
+    tracker = Tracker(Trainer(prepared, tmp_path).accelerator, prepared.config, lambda *words: told.append(words))
+    tracker.step(StepCompleted(1, 0, 0.5, 1e-4, 2.0, 0.25))
+    tracker.close()
+    assert [words[0] for words in told] == ["TensorBoard's curves end here"]
