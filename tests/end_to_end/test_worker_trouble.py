@@ -28,13 +28,16 @@ from tui.run_view import view_run
 Launch = Callable[..., RunDir]
 WatchRun = Callable[[RunDir], Any]
 
-# A supervisor for which Linux counts the processes that it has killed for memory in a file of the test's.
+# A supervisor for which Linux counts the processes that it has killed for memory in a file of the test's, and which
+# takes this system for macOS where it is about keeping it awake.
 WITH_A_COUNTER = """
-import sys
+import os, platform, sys
 from pathlib import Path
 from engine import cause_of_death, supervisor
-cause_of_death.PROC = cause_of_death.CGROUPS = Path(sys.argv.pop())
-if __name__ == "__main__":
+if __name__ == "__main__":  # not in the worker, which imports this
+    cause_of_death.PROC = cause_of_death.CGROUPS = Path(sys.argv.pop())
+    platform.system = lambda: "Darwin"
+    os.environ["PATH"] = str(cause_of_death.PROC)
     sys.exit(supervisor.main())
 """
 
@@ -102,6 +105,8 @@ def test_a_worker_killed_for_memory_goes_on_with_half_the_batch_and_the_journal_
     run = create_run(shared_workspace, "memory", control.resolve(shared_workspace, config))
     (tmp_path / "supervisor.py").write_text(WITH_A_COUNTER)
     (tmp_path / "vmstat").write_text("oom_kill 7\n")
+    (tmp_path / "caffeinate").write_text(f"#!{sys.executable}\nimport signal\nsignal.pause()\n")
+    (tmp_path / "caffeinate").chmod(0o755)
     command = [sys.executable, str(tmp_path / "supervisor.py"), str(run.path), str(tmp_path), str(tmp_path)]
     with subprocess.Popen(command, start_new_session=True) as supervisor:
         following = watch_from_the_start(run, watch, supervisor)
@@ -117,8 +122,14 @@ def test_a_worker_killed_for_memory_goes_on_with_half_the_batch_and_the_journal_
         if hasattr(resource, "prlimit"):
             fill_the_disk_for_a_while(run, supervisor.pid)
         following.until_step(step + 5)
+        until_kept_awake_for(tmp_path, view_run(run).worker_pid or 0)
+        assert control.send_and_wait(run, p.Pause()).obeyed
+        until_kept_awake_for(tmp_path)
+        assert control.send_and_wait(run, p.Resume()).obeyed
+        until_kept_awake_for(tmp_path, view_run(run).worker_pid or 0)
         assert control.send_and_wait(run, p.Stop(save=False)).obeyed
         assert supervisor.wait(30) == 0
+    assert kept_awake_for(tmp_path) == []
     reader = JournalReader(run.journal)
     records = reader.read_new()
     assert [record.seq for record in records] == [*range(1, len(records) + 1)]
@@ -132,6 +143,17 @@ def watch_from_the_start(run: RunDir, watch: WatchRun, supervisor: "subprocess.P
     while not run.is_live():
         assert supervisor.poll() is None
     return watch(run)
+
+
+def kept_awake_for(folder: Path) -> list[str]:
+    """The process ids that a caffeinate in a folder was given."""
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return [words[-1] for words in commands if str(folder / "caffeinate") in words]
+
+
+def until_kept_awake_for(folder: Path, *pids: int) -> None:
+    while kept_awake_for(folder) != [str(pid) for pid in pids]:
+        pass
 
 
 def fill_the_disk_for_a_while(run: RunDir, pid: int) -> None:
