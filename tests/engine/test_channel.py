@@ -11,6 +11,7 @@ from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
 from queue import Empty
 
+import psutil
 import pytest
 
 from engine.channel import (
@@ -137,17 +138,19 @@ def test_an_empty_channel_says_that_more_may_come_and_a_dead_one_that_none_will(
 @pytest.mark.parametrize("fate", ["killed", "stopped"])
 def test_a_writer_that_ends_within_a_line_does_not_hang_the_reader(fate: str) -> None:
     channel, process = start(send_one_that_no_pipe_holds)
-    reports: list[Report] = []
-    while not reports:
-        assert wait([channel.readable], PATIENCE)
-        reports, _ = channel.receive()
-    os.kill(process.pid or 0, signal.SIGKILL if fate == "killed" else signal.SIGSTOP)
-    more = channel.receive()[1]
-    if fate == "stopped":
-        assert more
+    assert wait([channel.readable], PATIENCE)
+    if fate == "killed":
         process.kill()
-    assert receive_all(channel) == [] if more else True
-    assert reports[0].event == LogRecorded("info", "first") and len(reports) == 1
+        process.join(PATIENCE)
+    else:  # before anything is read, so that the pipe holds no more than the beginning of the second line
+        os.kill(process.pid or 0, signal.SIGSTOP)
+        while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            pass
+    reports, more = channel.receive()
+    assert more == (fate == "stopped")
+    assert [report.event for report in reports] == [LogRecorded("info", "first")]
+    process.kill()
+    assert receive_all(channel) == []
     assert end(channel, process) == -signal.SIGKILL
 
 
