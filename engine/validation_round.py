@@ -1,5 +1,6 @@
 """One round of validation within a run: measure, draw, save, and say so."""
 
+import itertools
 import math
 
 from engine import device as devices
@@ -11,6 +12,7 @@ from engine.phases import PhaseReporter
 from engine.preparation import Prepared
 from engine.tracking import Tracker
 from engine.trainer import Trainer
+from engine.training_data import BANDS
 from engine.validation import GeneratedImage, ImageSettings, generate, save_labelled, validation_loss
 
 FIRST_IMAGE_SEED = 1000  # image i has seed 1000 + i, whatever the run's seed: images of two runs can be compared
@@ -81,9 +83,13 @@ class ValidationRound:
 
     def _measure(self, command_id: str | None) -> float:
         trainer, prepared, step = self._trainer, self._prepared, self._trainer.steps_done
+        passes = itertools.count(1)
+        total = BANDS * math.ceil(len(prepared.data.validation) / self._batch_size)
+        progress = self._phases.phase("validation loss")
         loss, bands = validation_loss(
-            trainer.unet, prepared.base, prepared.data, trainer.device, self._batch_size, self._inbox.poll
-        )
+            trainer.unet, prepared.base, prepared.data, trainer.device, self._batch_size,
+            lambda: progress(next(passes), total),
+        )  # fmt: skip
         if math.isfinite(loss):
             self._emit(p.ValidationLossMeasured(step, loss, bands), command_id)
             self._tracker.validation_loss(step, loss, bands)
