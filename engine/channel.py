@@ -14,17 +14,8 @@ from threading import Thread
 from typing import TypeAlias
 
 from engine.contract.describe import describe
-from engine.contract.protocol import (
-    LogRecorded,
-    ProtocolError,
-    Record,
-    Report,
-    Request,
-    decode_record,
-    decode_request,
-    encode_record,
-    encode_request,
-)
+from engine.contract.protocol import LogRecorded, Record, Report, Request
+from engine.contract.wire import ProtocolError, decode_record, decode_request, encode_record, encode_request
 
 PIECE = 64 * 1024  # bytes read at once; as much as a pipe holds on Linux
 End: TypeAlias = "Connection[bytes, bytes]"

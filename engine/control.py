@@ -23,9 +23,9 @@ from engine.contract.protocol import (
     Record,
     Request,
     RunStarted,
-    encode_request,
 )
 from engine.contract.run_dir import RunDir, Workspace, create_run, list_runs
+from engine.contract.wire import encode_request
 
 SUPERVISOR_PATIENCE = 30.0  # seconds for a supervisor to take its lock; it imports neither torch nor diffusers
 ANSWER_PATIENCE = 10.0  # seconds for a supervisor to answer on its socket; it does nothing that takes long

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.contract.errors import RunError
-from engine.contract.protocol import ProtocolError, Request, decode_request
+from engine.contract.protocol import Request
 from engine.contract.run_dir import RunDir, RunLock, remove_unfinished, write_atomically
+from engine.contract.wire import ProtocolError, decode_request
 
 LONGEST_REQUEST = 64 * 1024  # bytes; a request has about 150
 MOST_CONNECTIONS = 64  # the oldest is dropped beyond that, so that silent ones cannot lock others out

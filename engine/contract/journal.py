@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.contract.line_file import LineFile
-from engine.contract.protocol import Event, ProtocolError, Record, decode_record, encode_record
+from engine.contract.protocol import Event, Record
+from engine.contract.wire import ProtocolError, decode_record, encode_record
 
 FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
 

@@ -21,6 +21,7 @@ from engine.contract.config_file import find_config, load_config
 from engine.contract.journal import JournalReader, replay
 from engine.contract.run_dir import RunDir, Workspace, create_run
 from engine.contract.run_state import RunState
+from engine.contract.wire import encode_request
 from tests.end_to_end.conftest import SETTINGS
 from tui.cli import main
 from tui.run_view import view_run
@@ -90,7 +91,7 @@ def test_a_worker_that_hangs_is_shown_and_restarted_and_a_killed_supervisor_leav
 
 def send_garbage(run: RunDir) -> None:
     """What a stranger might send: a request with a wrong key, and no request at all."""
-    for line in (p.encode_request(p.Request(p.Stop()), "0" * 64).encode(), b"\xff"):
+    for line in (encode_request(p.Request(p.Stop()), "0" * 64).encode(), b"\xff"):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(json.loads(run.control.read_text())["socket"])
             client.sendall(line + b"\n")

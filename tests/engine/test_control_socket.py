@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine.contract.errors import RunError
-from engine.contract.protocol import Pause, Request, Stop, encode_request
+from engine.contract.protocol import Pause, Request, Stop
 from engine.contract.run_dir import RunDir, RunLock
+from engine.contract.wire import encode_request
 from engine.control_socket import LONGEST_REQUEST, MOST_CONNECTIONS, ControlSocket, remove_traces
 
 

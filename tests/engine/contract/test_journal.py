@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contract.journal import JournalReader, JournalWriter, follow, replay
-from engine.contract.protocol import LogRecorded, Record, decode_record, encode_record
+from engine.contract.protocol import LogRecorded, Record
+from engine.contract.wire import decode_record, encode_record
 
 
 def note(text: str) -> LogRecorded:

@@ -9,20 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract.describe import describe, level, log_line
-from engine.contract.protocol import (
-    Command,
-    Event,
-    ProtocolError,
-    Record,
-    Request,
-    StepCompleted,
-    Stop,
-    UnknownEvent,
-    decode_record,
-    decode_request,
-    encode_record,
-    encode_request,
-)
+from engine.contract.protocol import Command, Event, Record, Request, StepCompleted, Stop, UnknownEvent
+from engine.contract.wire import ProtocolError, decode_record, decode_request, encode_record, encode_request
 
 KNOWN_EVENTS = [kind for kind in get_args(Event) if kind is not UnknownEvent]
 NAMES = {kind.__name__ for kind in KNOWN_EVENTS}
