@@ -47,7 +47,11 @@ class LatentCache:
     def __init__(self, folder: Path, vae: AutoencoderKL, resolution: int) -> None:
         self._vae = vae
         self._resolution = resolution
-        self._tensors = TensorCache(folder / f"latents-{TRANSFORM}-{resolution}-{fingerprint(vae)[:16]}")
+        side = resolution // 2 ** (len(vae.config.block_out_channels) - 1)
+        self._tensors = TensorCache(
+            folder / f"latents-{TRANSFORM}-{resolution}-{fingerprint(vae)[:16]}",
+            (2, vae.config.latent_channels, side, side),
+        )
 
     @property
     def damaged(self) -> list[Path]:
@@ -135,7 +139,10 @@ class EmbeddingCache:
     def __init__(self, folder: Path, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> None:
         self._tokenizer = tokenizer
         self._encoder = text_encoder
-        self._tensors = TensorCache(folder / f"embeddings-{fingerprint(text_encoder)[:16]}")
+        self._tensors = TensorCache(
+            folder / f"embeddings-{fingerprint(text_encoder)[:16]}",
+            (tokenizer.model_max_length, text_encoder.config.hidden_size),
+        )
 
     @property
     def damaged(self) -> list[Path]:

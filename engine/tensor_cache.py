@@ -18,11 +18,13 @@ ABANDONED = 3600.0  # seconds; nobody writes a file of some megabytes for longer
 class TensorCache:
     """Tensors keyed by what they were computed from, so that any run may read what another has written.
 
-    Each `add` makes one file. Files are memory-mapped, so only what is read takes memory.
+    Each `add` makes one file. Files are memory-mapped, so only what is read takes memory. Every tensor is fp32 and has
+    the same shape, if one is given; a file in which one differs was edited, and counts as damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, ...] | None = None) -> None:
         self._folder = folder
+        self._shape = shape
         self._files: dict[str, Any] = {}  # key to the open file that holds it
         self.damaged: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,15 +36,21 @@ class TensorCache:
             self._open(part)
 
     def _open(self, part: Path) -> None:
-        """Index a file; one that was torn is removed, and its tensors are computed anew."""
+        """Index a file; one that is damaged is removed, and its tensors are computed anew."""
         try:
             file: Any = safe_open(part, framework="pt")
+            keys = list(file.keys())
+            sound = all(self._fits(file.get_slice(key)) for key in keys)
         except (SafetensorError, OSError):
+            sound = False
+        if not sound:
             self.damaged.append(part)
             part.unlink(missing_ok=True)
             return
-        for key in file.keys():  # noqa: SIM118 (the file is no mapping)
-            self._files[key] = file
+        self._files.update(dict.fromkeys(keys, file))
+
+    def _fits(self, tensor: Any) -> bool:
+        return self._shape is None or (tuple(tensor.get_shape()) == self._shape and tensor.get_dtype() == "F32")
 
     def __contains__(self, key: str) -> bool:
         return key in self._files

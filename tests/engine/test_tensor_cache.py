@@ -115,3 +115,12 @@ def test_what_a_killed_writer_left_is_not_read(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
     file.rename(file.with_suffix(".tmp"))
     assert len(TensorCache(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(3, 2), torch.zeros(2, 3, dtype=torch.float16)])
+def test_a_file_that_somebody_edited_into_other_shapes_counts_as_damaged(tmp_path: Path, wrong: torch.Tensor) -> None:
+    TensorCache(tmp_path).add({"good": torch.ones(2, 3)})
+    TensorCache(tmp_path).add({"also good": torch.ones(2, 3), "wrong": wrong})
+    cache = TensorCache(tmp_path, (2, 3))
+    assert "good" in cache and "also good" not in cache and "wrong" not in cache
+    assert len(cache.damaged) == 1 and len(list(tmp_path.iterdir())) == 1

@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from engine import validation_round
 from engine.contract import protocol as p
 from engine.contract.adjustments import read_adjustments
 from engine.contract.config import TrainingConfig
@@ -78,7 +77,7 @@ class Attention:
 
         def attention(query: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
             self.calls += 1
-            spoiled = self.fault(self.calls, query) if torch.is_grad_enabled() else None
+            spoiled = self.fault(self.calls, query)
             return real(query, *args, **kwargs) if spoiled is None else real(spoiled, *args, **kwargs)
 
         monkeypatch.setattr(functional, "scaled_dot_product_attention", attention)
@@ -91,7 +90,7 @@ def attention(monkeypatch: pytest.MonkeyPatch) -> Attention:
 
 def out_of_memory(above: int) -> Callable[[int, torch.Tensor], None]:
     def fault(_: int, query: torch.Tensor) -> None:
-        if query.shape[0] > above:
+        if torch.is_grad_enabled() and query.shape[0] > above:
             raise RuntimeError("MPS backend out of memory (MPS allocated: 30.00 GiB, max allowed: 30.00 GiB).")
 
     return fault
@@ -139,7 +138,8 @@ def nan_in(steps: set[int], run: Bench) -> Callable[[int, torch.Tensor], torch.T
 
     def fault(_: int, query: torch.Tensor) -> torch.Tensor | None:
         done = [e.step for e in run.events if isinstance(e, p.StepCompleted | p.StepSkipped)]
-        return query * float("nan") if (done[-1] if done else 0) + 1 in steps else None
+        spoilt = torch.is_grad_enabled() and (done[-1] if done else 0) + 1 in steps
+        return query * float("nan") if spoilt else None
 
     return fault
 
@@ -172,7 +172,7 @@ def test_three_in_a_row_go_back_once_with_a_lower_rate(bench: Callable[..., Benc
 
 def test_numbers_that_stay_broken_end_the_run_with_advice(bench: Callable[..., Bench], attention: Attention) -> None:
     run = bench(checkpointing_steps=100)
-    attention.fault = lambda _, query: query * float("nan")
+    attention.fault = lambda _, query: query * float("nan") if torch.is_grad_enabled() else None
     with pytest.raises(TrainingError, match="also with half the learning rate"):
         run.train()
     assert [event.step for event in run.of(p.StepSkipped)] == [1, 2, 3, 1, 2, 3]
@@ -273,13 +273,16 @@ def test_a_stop_in_the_last_validation_can_be_resumed_to_the_end(bench: Callable
 
 
 def test_memory_too_small_for_validation_costs_pictures_not_the_run(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    bench: Callable[..., Bench], attention: Attention
 ) -> None:
-    def starved(*_: Any, **__: Any) -> Iterator[Any]:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    monkeypatch.setattr(validation_round, "generate", starved)
     run = bench(num_validation_images=2)
+
+    def starved(_: int, _query: torch.Tensor) -> None:
+        if run.of(p.StateChanged) and not torch.is_grad_enabled():  # not while the pictures are encoded
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    attention.fault = starved
     run.train()
     assert any("memory ran out" in warning.what for warning in run.of(p.WarningRaised))
+    assert run.of(p.ValidationImageSaved) == []
     assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
