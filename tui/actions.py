@@ -27,7 +27,7 @@ class Action:
 ACTIONS: tuple[Action, ...] = (
     Action("pause", "p", "Pause", "Hold still at the next boundary; everything stays in memory.", Pause),
     Action("resume", "p", "Resume", "Go on after a pause.", Resume),
-    Action("checkpoint", "c", "Checkpoint", "Save a checkpoint after the present step.", SaveCheckpoint),
+    Action("checkpoint", "c", "Checkpoint", "Save a checkpoint of the last completed step now.", SaveCheckpoint),
     Action("validate", "v", "Validate", "Measure the validation loss and draw the validation images now.", Validate),
     Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
     Action("restart", "k", "Restart", "End a worker that hangs; go on from the newest checkpoint.", RestartWorker),
