@@ -62,7 +62,8 @@ def _differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
         for name in now
         if name in before and before[name] != now[name]
     ]
-    return gone + changed + new
+    order = ["the order of the samples"] if not gone and not new and list(before) != list(now) else []
+    return gone + changed + new + order
 
 
 def _picture(identity: object) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from safetensors import SafetensorError
+
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import TrainingError
 from engine.contract.protocol import WarningRaised
@@ -40,6 +42,13 @@ def require_room(run: RunDir, config: TrainingConfig) -> None:
         )
 
 
+def is_full(error: Exception) -> bool:
+    """Whether an error says that the disk takes no more; safetensors tells the number in words only."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)
+
+
 def when_there_is_room(what: str, write: Callable[[], Result], inbox: Inbox, emit: Emit) -> Result:
     """Do `write`; while the disk is full, hold the run until somebody has made room and says resume, and try again.
 
@@ -48,8 +57,8 @@ def when_there_is_room(what: str, write: Callable[[], Result], inbox: Inbox, emi
     while True:
         try:
             return write()
-        except OSError as error:
-            if error.errno not in FULL:
+        except (OSError, SafetensorError) as error:
+            if not is_full(error):
                 raise
             reason = f"the disk is full: {what} could not be written"
         emit(WarningRaised(reason, "Nothing that exists was damaged.", "Make room, then resume the run."), None)

@@ -166,7 +166,7 @@ class Inbox:
             return
         try:
             self._complete(request, self.actions.save_checkpoint("command", request.id))
-        except (OSError, ShoeloraError) as error:
+        except (OSError, ShoeloraError, RuntimeError, MemoryError) as error:  # torch lacks memory in a RuntimeError
             self._emit(CommandRejected("SaveCheckpoint", str(error)), request.id)
 
     def _complete(self, request: Request, outcome: str) -> None:

@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from engine.contract.errors import ModelError
+from engine.contract.errors import DataError, ModelError
 from engine.dataset import Sample
 from engine.model import fingerprint
-from engine.picture import open_picture, to_square
+from engine.picture import PictureError, open_picture, to_square
 from engine.tensor_cache import TensorCache
 
 TRANSFORM = "square1"  # changes with the way a picture is made into a tensor
@@ -112,17 +112,27 @@ def _latent_key(digest: str, flipped: bool) -> str:
 def _decoded(samples: Sequence[tuple[Sample, str]], resolution: int, threads: int) -> Iterator[tuple[str, Tensor]]:
     """Digest and pixels (3, r, r) of each picture, decoded in threads a few pictures ahead."""
 
-    def decode(sample: Sample) -> Tensor:
-        return to_tensor(to_square(open_picture(sample.image), resolution))
+    def decode(sample: Sample, digest: str) -> Tensor:
+        try:
+            if file_digest(sample.image) == digest:
+                return to_tensor(to_square(open_picture(sample.image), resolution))
+            reason = "its content is another one now"
+        except (PictureError, OSError) as error:
+            reason = str(error)
+        raise DataError(
+            f"{sample.image} changed while it was read for the cache",
+            reason,
+            "Leave the data alone, then resume the run.",
+        )
 
     if threads == 0:
-        yield from ((digest, decode(sample)) for sample, digest in samples)
+        yield from ((digest, decode(sample, digest)) for sample, digest in samples)
         return
     ahead: deque[tuple[str, Future[Tensor]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for sample, digest in samples:
-                ahead.append((digest, pool.submit(decode, sample)))
+                ahead.append((digest, pool.submit(decode, sample, digest)))
                 if len(ahead) > 2 * threads:
                     first, future = ahead.popleft()
                     yield first, future.result()

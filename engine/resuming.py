@@ -36,7 +36,7 @@ def resume(run: RunDir, config: TrainingConfig, trainer: Trainer, emit: Emit) ->
         _warn(
             emit,
             "The training data are not those of the checkpoint",
-            "Pictures or captions were added, removed or changed since.",
+            "Pictures or captions were added, removed, changed or put in another order since.",
             "The run goes on with the new data; what it learns can no longer be repeated exactly.",
         )
     trainer.restore(state)

@@ -67,12 +67,15 @@ class Supervisor:
         self._record.write(p.WorkerStarted(worker.pid, self._restarts))
         self._complete_restarts()
         self._exported = False
-        terminated = False
+        told_to_stop_in: RunState | None = None
         ready: Sequence[object] = ()
         while worker.sentinel not in ready:
             ready = wait([worker.sentinel, *self._socket.readable, *worker.readable], LOOK)
-            if self._terminated and not terminated:
-                terminated = worker.send(p.Request(p.Stop(save=True), "sigterm"))
+            if self._terminated and told_to_stop_in not in {self._record.state, RunState.PAUSED}:
+                # Again if a full disk holds the first one.
+                again = told_to_stop_in is None or self._record.state is RunState.PAUSED
+                if again and worker.send(p.Request(p.Stop(save=True), "sigterm")):
+                    told_to_stop_in = self._record.state
             self._take_reports()
             for source in ready:
                 self._socket.serve(source, self._answer)
@@ -194,7 +197,7 @@ class Supervisor:
             return reason
         if isinstance(request.command, p.RestartWorker):
             return ""
-        if self._is_pending(p.Stop):
+        if self._is_pending(p.Stop) and self._record.state is not RunState.PAUSED:  # a full disk may hold the stop
             return "the run was already asked to stop"
         return "" if self._worker.send(request) else "the worker has left too many commands unread; restart it"
 

@@ -34,6 +34,7 @@ class Trainer:
         self.noise_scheduler = prepared.base.noise_scheduler
         self.parameters = prepared.parameters
         self.steps_done = 0
+        self.update_torn = False  # whether the optimizer failed in the middle of moving the weights
         self.skipped_in_a_row = 0  # steps that gave no finite number
         self.learning_rate_factor = 1.0  # lower once the run has had to go back
         self.accelerator = Accelerator(
@@ -84,7 +85,9 @@ class Trainer:
         else:
             raise self._not_finite(torch.cat(losses), norm)
         learning_rate = self._set_learning_rate()
+        self.update_torn = True
         self.optimizer.step()
+        self.update_torn = False
         self._advance()
         return StepCompleted(
             step=self.steps_done,
@@ -195,6 +198,7 @@ class Trainer:
         if state.scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(dict(state.scaler))
         self.optimizer.zero_grad()
+        self.update_torn = False
         self.steps_done = state.step
         self.skipped_in_a_row = state.skipped_in_a_row
         self.learning_rate_factor = state.learning_rate_factor

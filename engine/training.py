@@ -10,7 +10,7 @@ from engine import device as devices
 from engine.checkpoint import list_checkpoints, load_checkpoint, rotate, save_checkpoint, step_of, verify
 from engine.contract import adjustments
 from engine.contract import protocol as p
-from engine.contract.errors import CheckpointError, NonFiniteError, TrainingError
+from engine.contract.errors import CheckpointError, NonFiniteError, ShoeloraError, TrainingError
 from engine.contract.run_dir import RunDir
 from engine.data_identity import require_same_data
 from engine.disk_space import require_room, when_there_is_room
@@ -104,7 +104,13 @@ class TrainingLoop:
         try:
             self._save_on_schedule("stop", stop.command_id)
             self._export(with_pipeline=False)
-        except StopRequested:
+        except StopRequested as again:  # asked for once more, while the full disk held the run
+            try:
+                if again.save:
+                    self.save_checkpoint("stop", again.command_id)
+                    return
+            except (OSError, ShoeloraError):
+                pass
             self._warn("The stop saved nothing", "The disk was full.", "The newest checkpoint before it holds.")
 
     def _enter(self, state: p.RunStateName, reason: str = "", command_id: str | None = None) -> None:
@@ -155,6 +161,8 @@ class TrainingLoop:
             "adjustments.json", lambda: adjustments.write_adjustments(self._run, smaller), self._inbox, self._emit
         )
         trainer.adapt(adjustments.apply(trainer.config, smaller))
+        if trainer.update_torn:  # some weights have moved and others have not
+            self._go_back()
 
     def _skip(self, fault: NonFiniteError) -> bool:
         """Leave the step out; after three in a row go back with a lower learning rate, once, and return False."""
@@ -170,17 +178,23 @@ class TrainingLoop:
                 fault.why,
                 "Look at the samples that are named; start a run with a lower learning_rate and mixed_precision no.",
             )
-        path = newest_good(self._run.checkpoints, self._emit)
-        state = load_checkpoint(path)[0] if path else self._beginning
-        trainer.restore(state)
+        self._go_back()
         trainer.skipped_in_a_row, trainer.learning_rate_factor = 0, LOWERED
+        when_there_is_room("a checkpoint", lambda: self._write_checkpoint("went back", None), self._inbox, self._emit)
         self._warn(
-            f"{MOST_SKIPPED} steps in a row gave numbers that are not finite: back to step {state.step}",
+            f"{MOST_SKIPPED} steps in a row gave numbers that are not finite: back to step {trainer.steps_done}",
             fault.why,
             f"The run goes on with {LOWERED:g} times the learning rate; look at the samples that are named.",
         )
-        self._emit(p.RunResumed(state.step, str(path or "the beginning")), None)
         return False
+
+    def _go_back(self) -> None:
+        """To the newest good checkpoint, or to the beginning."""
+        path = newest_good(self._run.checkpoints, self._emit)
+        state = load_checkpoint(path)[0] if path else self._beginning
+        self._trainer.restore(state)
+        self._round.forget()
+        self._emit(p.RunResumed(state.step, str(path or "the beginning")), None)
 
     def _sample_memory(self) -> None:
         now = time.monotonic()
@@ -206,6 +220,10 @@ class TrainingLoop:
                 return f"{existing.name} was already saved"
             except CheckpointError as error:
                 self._warn(error.what, error.why, "It is saved again.")
+        return self._write_checkpoint(why, command_id)
+
+    def _write_checkpoint(self, why: str, command_id: str | None) -> str:
+        folder, step = self._run.checkpoints, self._trainer.steps_done
         saved = save_checkpoint(folder, self._trainer.state(), self._trainer.config)
         self._emit(p.CheckpointSaved(step, self._relative(saved.path), why, saved.bytes), command_id)
         for removed in rotate(folder, self._trainer.config.checkpoints_total_limit):

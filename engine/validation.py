@@ -1,5 +1,6 @@
 """Validation: the loss on held-out samples with fixed noise, and images with fixed seeds from the model in memory."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,10 @@ def save_labelled(generated: GeneratedImage, path: Path, **labels: object) -> No
         chunks.add_itxt(key, str(value))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    generated.image.save(temporary, format="PNG", pnginfo=chunks)
+    with temporary.open("wb") as file:
+        generated.image.save(file, format="PNG", pnginfo=chunks)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -5,6 +5,7 @@ import math
 
 from engine import device as devices
 from engine.contract import protocol as p
+from engine.contract.journal import replay
 from engine.contract.run_dir import RunDir
 from engine.disk_space import when_there_is_room
 from engine.inbox import Emit, Inbox
@@ -40,13 +41,20 @@ class ValidationRound:
         step, config = self._trainer.steps_done, self._trainer.config
         if step % config.validation_steps and step != config.max_train_steps:
             return False
-        if step == self._resumed_at and self._all_images_are_there(step):
+        if step == self._resumed_at and self._was_told(step):
             return False
         return step != self._validated
 
-    def _all_images_are_there(self, step: int) -> bool:
-        drawn = len(list(self._run.validation.glob(f"*_step{step:06d}_*.png")))
-        return 0 < self._trainer.config.num_validation_images <= drawn
+    def _was_told(self, step: int) -> bool:
+        """Whether the journal has the loss and every image of a step; an orphan may have drawn what nobody heard of."""
+        events = [record.event for record in replay(self._run.journal)]
+        measured = any(isinstance(event, p.ValidationLossMeasured) and event.step == step for event in events)
+        drawn = {event.index for event in events if isinstance(event, p.ValidationImageSaved) and event.step == step}
+        return measured and len(drawn) >= self._trainer.config.num_validation_images
+
+    def forget(self) -> None:
+        """The trainer went back to an earlier step: what was validated after it is void."""
+        self._validated, self._resumed_at = -1, self._trainer.steps_done
 
     def run(self, command_id: str | None) -> str:
         """Measure the loss and draw the images, in smaller batches if memory runs out; returns what was done."""

@@ -17,9 +17,16 @@ def silent(_event: Event, _cause: str | None) -> None:
     raise AssertionError("nothing was to be said")
 
 
-def test_the_same_data_in_another_order_are_the_same(tmp_path: Path) -> None:
+def test_the_same_data_say_nothing(tmp_path: Path) -> None:
     require_same_data(tmp_path / "data.json", DATA, False, silent)
-    require_same_data(tmp_path / "data.json", DATA[::-1], False, silent)
+    require_same_data(tmp_path / "data.json", DATA, False, silent)
+
+
+def test_another_order_is_a_difference_since_samples_are_numbered_by_it(tmp_path: Path) -> None:
+    require_same_data(tmp_path / "data.json", DATA, False, silent)
+    with pytest.raises(DataError) as raised:
+        require_same_data(tmp_path / "data.json", DATA[::-1], False, silent)
+    assert raised.value.why == "the order of the samples."
 
 
 def test_every_difference_is_named_and_refused(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from engine import export
 from engine.contract import protocol as p
 from engine.contract.adjustments import read_adjustments
 from engine.contract.config import TrainingConfig
@@ -123,6 +126,28 @@ def test_what_memory_taught_holds_for_the_next_worker(bench: Callable[..., Bench
     assert again.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
 
 
+def test_out_of_memory_in_the_optimizer_goes_back_instead_of_stepping_twice(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of the weights have moved when it fails: in a square root of AdamW, amid its parameters, at step 3 or 4."""
+    plain = bench()
+    plain.train()
+    torn = bench()
+    calls, real = [0], torch.Tensor.sqrt
+
+    def sqrt(tensor: torch.Tensor) -> torch.Tensor:
+        calls[0] += torn.of(p.CheckpointSaved) != []
+        if calls[0] == 7:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "sqrt", sqrt)
+    torn.train()
+    assert [event.from_step for event in torn.of(p.RunResumed)] == [2], "the fault was met"
+    for name, weight in plain.adapter().items():
+        torch.testing.assert_close(torn.adapter()[name], weight, rtol=1e-4, atol=1e-6)
+
+
 def test_memory_that_never_suffices_fails_with_advice(bench: Callable[..., Bench], attention: Attention) -> None:
     attention.fault = out_of_memory(above=0)
     run = bench()
@@ -168,6 +193,24 @@ def test_three_in_a_row_go_back_once_with_a_lower_rate(bench: Callable[..., Benc
     rates = {event.step: event.learning_rate for event in run.of(p.StepCompleted)}
     assert rates[8] == pytest.approx(rates[1] / 2)
     assert run.of(p.RunFinished) == [p.RunFinished(8, completed=True)]
+
+
+def test_the_lower_rate_outlives_the_worker(bench: Callable[..., Bench], attention: Attention) -> None:
+    run = bench(max_train_steps=8)
+    went_back = threading.Event()
+
+    def stop(_: p.Event) -> None:
+        went_back.set()
+        run.commands.put(p.Request(p.Stop(save=True)))
+
+    run.answers[p.RunResumed] = stop
+    spoil = nan_in({3, 4, 5}, run)
+    attention.fault = lambda call, query: None if went_back.is_set() else spoil(call, query)
+    run.train()
+    again = Bench(run.run, run.log_dir)
+    again.train()
+    rates = [event.learning_rate for event in again.of(p.StepCompleted)]
+    assert rates == pytest.approx([run.of(p.StepCompleted)[0].learning_rate / 2] * 6)
 
 
 def test_numbers_that_stay_broken_end_the_run_with_advice(bench: Callable[..., Bench], attention: Attention) -> None:
@@ -220,6 +263,32 @@ def test_a_full_disk_holds_the_run_until_there_is_room(
     assert states == [("running", False), ("paused", True), ("running", False), ("stopping", True)]
     assert [event.step for event in run.of(p.CheckpointSaved)] == [2, 4, 6]
     assert all(torch.equal(weight, plain.adapter()[name]) for name, weight in run.adapter().items())
+
+
+def test_a_full_disk_that_safetensors_meets_holds_the_run_too(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors writes by itself and has an error of its own for it."""
+    full, real = [True], safetensors.torch.save_file
+
+    def save_file(*args: Any, **kwargs: Any) -> None:
+        if full[0]:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(export, "save_file", save_file)
+    run = bench()
+
+    def make_room(event: p.Event) -> None:
+        if isinstance(event, p.StateChanged) and event.state == "paused":
+            full[0] = False
+            run.commands.put(p.Request(p.Resume()))
+
+    run.answers[p.StateChanged] = make_room
+    run.train()
+    assert [event.state for event in run.of(p.StateChanged)] == ["running", "stopping", "paused", "stopping"]
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+    assert run.adapter()
 
 
 def test_a_run_that_does_not_fit_on_the_disk_is_refused_before_it_begins(bench: Callable[..., Bench]) -> None:
