@@ -45,12 +45,18 @@ def atomic_folder(
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Half-written folders, which may be gigabytes, of processes that are gone, and of this one."""
+    """Half-written folders, which may be gigabytes, of processes that are gone, and of this one.
+
+    An old folder whose place is empty goes back there: its process died between the two renames.
+    """
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         name, _, kind = leftover.name.rpartition(".")
         process = name.rpartition(".")[2]
         if kind in {"new", "old"} and process.isdecimal() and not _is_another_live_process(int(process)):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if kind == "old" and not folder.exists():
+                leftover.rename(folder)
+            else:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _is_another_live_process(process: int) -> bool:

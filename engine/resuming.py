@@ -49,7 +49,11 @@ def resume(run: RunDir, config: TrainingConfig, trainer: Trainer, emit: Emit) ->
 def remove_leftovers(run: RunDir) -> None:
     """Remove what workers that were killed left half-written or half-removed; this worker is the only one there is."""
     for leftover in run.checkpoints.glob(".checkpoint-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        checkpoint = run.checkpoints / leftover.name.split(".")[1]
+        if leftover.suffix == ".old" and not checkpoint.exists():
+            leftover.rename(checkpoint)  # killed between the two renames that replace it
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
     for file in (run.data_file, run.adjustments_file):
         remove_unfinished(file)
     for picture in run.validation.glob("*.tmp"):
@@ -65,7 +69,7 @@ def newest_good(folder: Path, emit: Emit) -> Path | None:
     for found in good_checkpoints(folder):
         if isinstance(found, Path):
             return found
-        _warn(emit, found.what, found.why, "The checkpoint before it is used; delete the damaged one.")
+        _warn(emit, found.what, found.why, "The checkpoint before it is used.")
     return None
 
 

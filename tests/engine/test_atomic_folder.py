@@ -53,3 +53,15 @@ def test_what_a_dead_process_left_over_is_removed_and_a_live_ones_is_not(tmp_pat
     write(tmp_path / "folder", "text")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"folder", ".folder.notes", f".folder.{os.getppid()}.new"}
+
+
+def test_an_old_folder_whose_place_is_empty_goes_back_there(tmp_path: Path) -> None:
+    """A process that died between the two renames must not cost the only copy, also if the next write fails."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    old = tmp_path / f".folder.{int(dead.stdout)}.old"
+    old.mkdir()
+    (old / "file").write_text("the only copy")
+    with pytest.raises(OSError, match="full"), atomic_folder(tmp_path / "folder"):
+        raise OSError("full")
+    assert (tmp_path / "folder" / "file").read_text() == "the only copy"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
