@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine import tensor_cache
+from engine.contract.errors import DataError
 from engine.tensor_cache import TensorCache
 
 
@@ -89,7 +90,7 @@ def test_an_interrupted_write_leaves_nothing(
     def fails(*_: Any) -> None:
         raise error
 
-    def tears(_: dict[str, Tensor], path: Path) -> None:
+    def tears(_: dict[str, Tensor], path: Path, **_: object) -> None:
         path.write_bytes(b"half")
         raise error
 
@@ -124,3 +125,17 @@ def test_a_file_that_somebody_edited_into_other_shapes_counts_as_damaged(tmp_pat
     cache = TensorCache(tmp_path, (2, 3))
     assert "good" in cache and "also good" not in cache and "wrong" not in cache
     assert len(cache.damaged) == 1 and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_flipped_byte_is_noticed_at_the_first_read_and_the_file_is_removed(tmp_path: Path) -> None:
+    TensorCache(tmp_path).add({"a": torch.ones(4), "b": torch.zeros(4)})
+    (part,) = tmp_path.iterdir()
+    content = bytearray(part.read_bytes())
+    content[-1] ^= 1
+    part.write_bytes(content)
+    cache = TensorCache(tmp_path)
+    assert torch.equal(cache["a"], torch.ones(4)), "the byte is in the other tensor"
+    with pytest.raises(DataError, match="is damaged") as raised:
+        cache["b"]
+    assert "resume" in raised.value.remedy
+    assert list(tmp_path.iterdir()) == []
