@@ -90,7 +90,7 @@ def test_an_interrupted_write_leaves_nothing(
     def fails(*_: Any) -> None:
         raise error
 
-    def tears(_: dict[str, Tensor], path: Path, **_: object) -> None:
+    def tears(_: dict[str, Tensor], path: Path, **_options: object) -> None:
         path.write_bytes(b"half")
         raise error
 
