@@ -52,14 +52,15 @@ def _remove_leftovers(folder: Path) -> None:
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         name, _, kind = leftover.name.rpartition(".")
         process = name.rpartition(".")[2]
-        if kind in {"new", "old"} and process.isdecimal() and not _is_another_live_process(int(process)):
+        if kind in {"new", "old"} and process.isdecimal() and not is_another_live_process(int(process)):
             if kind == "old" and not folder.exists():
                 leftover.rename(folder)
             else:
                 shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _is_another_live_process(process: int) -> bool:
+def is_another_live_process(process: int) -> bool:
+    """Whether a process with this id lives and is not this one."""
     if process == os.getpid():
         return False
     with contextlib.suppress(PermissionError):  # it lives, but is somebody else's

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 import uuid
 import zlib
 from collections.abc import Mapping
@@ -13,9 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.atomic_folder import is_another_live_process
 from engine.contract.errors import DataError
-
-ABANDONED = 3600.0  # seconds; nobody writes a file of some megabytes for longer, so its writer was killed
 
 
 class TensorCache:
@@ -33,9 +31,9 @@ class TensorCache:
         self.damaged: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         for unfinished in folder.glob("*.tmp"):
-            with contextlib.suppress(FileNotFoundError):  # another run has just finished or removed it
-                if time.time() - unfinished.stat().st_mtime > ABANDONED:
-                    unfinished.unlink()
+            writer = unfinished.stem.rpartition(".")[2]
+            if not writer.isdecimal() or not is_another_live_process(int(writer)):
+                unfinished.unlink(missing_ok=True)  # its writer was killed
         for part in sorted(folder.glob("*.safetensors")):
             self._open(part)
 
@@ -83,7 +81,7 @@ class TensorCache:
         if not tensors:
             return
         part = self._folder / f"{uuid.uuid4().hex}.safetensors"
-        temporary = part.with_suffix(".tmp")
+        temporary = part.with_suffix(f".{os.getpid()}.tmp")
         try:
             whole = {key: tensor.contiguous() for key, tensor in tensors.items()}
             save_file(whole, temporary, metadata={key: _checksum(tensor) for key, tensor in whole.items()})

@@ -1,6 +1,8 @@
 """A folder of tensors that survives torn files, interruptions and other writers."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,11 @@ def test_a_flipped_byte_is_noticed_at_the_first_read_and_the_file_is_removed(tmp
         cache["b"]
     assert "resume" in raised.value.remedy
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_live_ones_is_not(tmp_path: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    (tmp_path / f"a.{int(dead.stdout)}.tmp").write_bytes(b"half")
+    (tmp_path / f"b.{os.getppid()}.tmp").write_bytes(b"half")
+    TensorCache(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"b.{os.getppid()}.tmp"]
