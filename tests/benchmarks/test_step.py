@@ -19,7 +19,7 @@ from engine.contract.run_dir import Workspace
 from engine.dataset import Sample
 from engine.demo.base_model import write_base_model
 from engine.demo.drawing import draw_dataset
-from engine.latent_cache import EmbeddingCache, LatentCache
+from engine.latent_cache import EmbeddingCache, LatentCache, file_digest
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
 from engine.model_source import SD15_CONFIGS
