@@ -105,9 +105,8 @@ def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
         module.requires_grad_(False).eval()
     base = BaseModel(unet, demo.vae, encoder, tokenizer, demo.noise_scheduler, demo.scheduler, "random weights", ())
     draw_dataset(folder / "shoes", count=2, resolution=config.resolution)
-    samples = [
-        (Sample(name, folder / f"shoes/images/{name}.png", (f"shoe {name}",)), name) for name in ("0001", "0002")
-    ]
+    images = {name: folder / f"shoes/images/{name}.png" for name in ("0001", "0002")}
+    samples = [(Sample(name, path, (f"shoe {name}",)), file_digest(path)) for name, path in images.items()]
     cpu = devices.CPU.torch
     latents = LatentCache(folder / "cache", base.vae, config.resolution)
     latents.fill(samples, flips=False, threads=0, device=cpu, progress=silent)
