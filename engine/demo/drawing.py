@@ -7,17 +7,9 @@ from random import Random
 from engine.atomic_folder import atomic_folder
 from engine.captions import CAPTIONS_JSON, IDS_TXT
 from engine.demo.canvas import Colour, Placement
-from engine.demo.shoe import CENTRE, WHITE, Closure, Look, Side, Toe, paint_shoe
+from engine.demo.palette import BACKGROUNDS, COLOURS, WHITE, background_for, tinted
+from engine.demo.shoe import CENTRE, Closure, Look, Side, Toe, paint_shoe
 
-COLOURS: dict[str, Colour] = {
-    "red": (204, 34, 42), "blue": (34, 82, 190), "green": (42, 140, 70), "yellow": (240, 196, 40),
-    "orange": (236, 120, 34), "purple": (116, 60, 168), "pink": (238, 132, 170), "brown": (128, 80, 46),
-    "black": (40, 40, 46), "white": (240, 240, 238), "grey": (134, 138, 146), "teal": (26, 148, 150),
-}  # fmt: skip
-BACKGROUNDS: dict[str, Colour] = {
-    "white": (250, 250, 250), "grey": (194, 197, 202), "beige": (230, 214, 190), "blue": (158, 192, 230),
-    "pink": (246, 208, 218), "green": (184, 216, 184), "yellow": (248, 234, 166),
-}  # fmt: skip
 SOLES: list[Colour] = [WHITE, WHITE, WHITE, (214, 180, 132), (62, 62, 68)]  # mostly white, some gum, some dark
 TOES: list[Toe] = ["rubber", "tone", "plain"]
 SIDES: list[Side] = ["swoosh", "swoosh", "stripes", "stripes", "panel", "plain"]
@@ -49,7 +41,7 @@ def draw_dataset(folder: Path, count: int = 96, resolution: int = 64, seed: int 
         for number, identity in enumerate(ids):
             draws = Random(f"{seed}/{identity}")
             colour = list(COLOURS)[number % len(COLOURS)]  # in turn, so that each comes equally often
-            background = _background(draws, colour)
+            background = background_for(draws, colour)
             picture = paint_shoe(_look(draws, COLOURS[colour], BACKGROUNDS[background]), resolution)
             picture.save(fresh / "images" / f"{identity}.png")
             captions[identity] = _caption(draws, colour, background)
@@ -57,17 +49,11 @@ def draw_dataset(folder: Path, count: int = 96, resolution: int = 64, seed: int 
         (fresh / IDS_TXT).write_text("".join(f"{identity}\n" for identity in ids), encoding="utf-8")
 
 
-def _background(draws: Random, colour: str) -> str:
-    """White half of the time, and never the shoe's own colour."""
-    others = [name for name in BACKGROUNDS if name != colour]
-    return "white" if "white" in others and draws.random() < 0.5 else draws.choice(others)
-
-
 def _look(draws: Random, colour: Colour, background: Colour) -> Look:
     closure = draws.choice(CLOSURES)
     return Look(
-        colour=_tinted(draws, colour, 6),
-        background=_tinted(draws, background, 2),
+        colour=tinted(draws, colour, 6),
+        background=tinted(draws, background, 2),
         collar=draws.choice(COLLARS),
         sole=draws.uniform(18, 27),
         sole_colour=draws.choice(SOLES),
@@ -87,9 +73,3 @@ def _look(draws: Random, colour: Colour, background: Colour) -> Look:
 
 def _caption(draws: Random, colour: str, background: str) -> str:
     return draws.choice(CAPTIONS).format(colour=colour, kind=draws.choice(KINDS), background=background)
-
-
-def _tinted(draws: Random, colour: Colour, most: int) -> Colour:
-    """A colour with at most so much added to each channel, so that no two reds are the same."""
-    red, green, blue = (min(255, max(0, channel + draws.randint(-most, most))) for channel in colour)
-    return red, green, blue

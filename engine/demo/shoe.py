@@ -1,21 +1,19 @@
 """Paints one casual shoe, seen from the side, on its background."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image
 
 from engine.demo.canvas import Canvas, Colour, Placement, smooth
+from engine.demo.palette import BLACK, WHITE, accent, mixed
+from engine.demo.scene import GROUND, OVERSAMPLING, backdrop, cast_shadow, shade_downwards
 
 Toe: TypeAlias = Literal["rubber", "tone", "plain"]
 Side: TypeAlias = Literal["swoosh", "stripes", "panel", "plain"]
 Closure: TypeAlias = Literal["laces", "straps", "elastic"]
 
 CENTRE = (130.0, 150.0)  # of the shoe in the canvas's frame; the toe points right
-GROUND = 196.0  # y of the ground
-OVERSAMPLING = 4  # painted so many times larger, then reduced, which smooths the edges
-BLACK, WHITE = (16, 16, 20), (250, 250, 248)
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,17 @@ class Look:
     @property
     def accent(self) -> Colour:
         """For laces and marks, so that they stand out from the upper: white, or dark on a light shoe."""
-        return WHITE if sum(self.colour) < 600 else (96, 98, 108)
+        return accent(self.colour)
 
     def shade(self, share: float) -> Colour:
         """The upper's colour, darker."""
-        return _mixed(self.colour, BLACK, share)
+        return mixed(self.colour, BLACK, share)
 
 
 def paint_shoe(look: Look, resolution: int) -> Image.Image:
     """The shoe in RGB, resolution x resolution pixels."""
-    canvas = Canvas(_backdrop(look, resolution * OVERSAMPLING), look.placement)
-    _shadow(canvas, look)
+    canvas = Canvas(backdrop(look.background, look.has_floor, resolution * OVERSAMPLING), look.placement)
+    cast_shadow(canvas, look.background, (CENTRE[0], GROUND + 1), reach=96)
     upper = _upper(canvas, look)
     _panels(canvas, look, upper)
     {"laces": _laces, "straps": _straps, "elastic": _elastic}[look.closure](canvas, look, upper)
@@ -70,35 +68,12 @@ def paint_shoe(look: Look, resolution: int) -> Image.Image:
     return canvas.image.reduce(OVERSAMPLING)
 
 
-def _backdrop(look: Look, side: int) -> Image.Image:
-    """The background with a floor, or a little darker towards the bottom."""
-    image = Image.new("RGB", (side, side), look.background)
-    if look.has_floor:
-        image.paste(_mixed(look.background, BLACK, 0.07), (0, round(side * 0.66), side, side))
-    else:
-        image.paste(BLACK, mask=_gradient(side).point(lambda level: level // 12))
-    return image
-
-
-def _shadow(canvas: Canvas, look: Look) -> None:
-    """A soft shadow on the ground, darkest under the sole."""
-    side = canvas.image.width // OVERSAMPLING  # it has no detail to lose
-    mask = Image.new("L", (side, side))
-    for level, spread in ((70, 8), (130, 3)):
-        turns = [step / 12 * math.pi for step in range(24)]
-        oval = [(CENTRE[0] + (96 + spread) * math.cos(t), GROUND + 1 + spread * math.sin(t)) for t in turns]
-        placed = [(x / OVERSAMPLING, y / OVERSAMPLING) for x, y in canvas.place(oval)]
-        ImageDraw.Draw(mask).polygon(placed, fill=level)
-    soft = mask.filter(ImageFilter.GaussianBlur(side / 45)).resize(canvas.image.size)
-    canvas.image.paste(_mixed(look.background, BLACK, 0.8), mask=soft)
-
-
 def _upper(canvas: Canvas, look: Look) -> Image.Image:
     """Tongue, lining and upper; returns the upper's mask."""
     base, heel, front = look.base, look.heel, look.front
     if look.closure == "laces":
         tongue = [(96, front + 16), (94, front - 8), (103, front - 15), (114, front - 8), (134, front + 20)]
-        canvas.fill(smooth(tongue), _mixed(look.colour, WHITE, 0.3))
+        canvas.fill(smooth(tongue), mixed(look.colour, WHITE, 0.3))
     lining = [(46, heel + 3), (74, heel + 3), (104, front), (104, front + 24), (50, heel + 24)]
     canvas.fill(lining, look.shade(0.6))
     outline = smooth([
@@ -162,8 +137,7 @@ def _elastic(canvas: Canvas, look: Look, upper: Image.Image) -> None:
 
 def _light(canvas: Canvas, look: Look, upper: Image.Image) -> None:
     """Light from above: the upper darkens towards the sole and shines over the toes."""
-    falling = _gradient(canvas.image.width).point(lambda level: max(0, level - 90) // 2)
-    canvas.image.paste(BLACK, mask=ImageChops.multiply(falling, upper))
+    shade_downwards(canvas.image, upper)
     base = look.base
     gloss = canvas.mask(
         smooth([(166, base - 31), (190, base - 24), (208, base - 15), (190, base - 17), (168, base - 25)])
@@ -175,21 +149,10 @@ def _sole(canvas: Canvas, look: Look) -> None:
     """The tread, which rises at the toe, and the midsole with a line along it."""
     base, colour = look.base, look.sole_colour
     tread = [(36, GROUND - 8), (42, GROUND), (198, GROUND), (220, GROUND - 4), (226, GROUND - 10)]
-    canvas.fill(tread, _mixed(colour, BLACK, 0.5))
+    canvas.fill(tread, mixed(colour, BLACK, 0.5))
     top = [(32, base - 5), (60, base - 1), (120, base + 1), (180, base + 1), (214, base - 4), (230, base - 9)]
     toe = [(235, base + 1), (226, GROUND - 9), (200, GROUND - 4)]
     heel = [(120, GROUND - 4), (50, GROUND - 4), (31, GROUND - 7), (28, base + 4)]
     canvas.fill(smooth(top + toe + heel), colour)
     middle = (base + GROUND) / 2
-    canvas.stroke([(34, middle), (120, middle + 2), (200, middle), (229, base + 1)], _mixed(colour, BLACK, 0.18), 2.5)
-
-
-def _gradient(side: int) -> Image.Image:
-    """From 0 at the top to 255 at the bottom."""
-    return Image.linear_gradient("L").resize((side, side))
-
-
-def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
-    """A colour with a share of another."""
-    red, green, blue = (round(own * (1 - share) + foreign * share) for own, foreign in zip(colour, other, strict=True))
-    return red, green, blue
+    canvas.stroke([(34, middle), (120, middle + 2), (200, middle), (229, base + 1)], mixed(colour, BLACK, 0.18), 2.5)

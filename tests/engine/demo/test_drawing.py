@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from engine.dataset import Dataset, check_pictures, read_dataset, require_usable
-from engine.demo.drawing import BACKGROUNDS, COLOURS, draw_dataset
+from engine.demo.drawing import draw_dataset
+from engine.demo.palette import BACKGROUNDS, COLOURS
 
 Rgb = tuple[int, int, int]
 
