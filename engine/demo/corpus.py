@@ -75,7 +75,7 @@ def draw_scribble(number: int, resolution: int = 64, seed: int = 0) -> Image.Ima
     for _ in range(draws.randint(1, 4)):
         canvas.fill(_area(draws), _any_colour(draws))
     for _ in range(draws.randint(3, 7)):
-        draws.choice([_outline, _stripes, _strokes, _strokes, _curve, _curve])(canvas, draws)
+        draws.choice([_outline, _outline, _stripes, _strokes, _strokes, _strokes, _curve])(canvas, draws)
     return image.reduce(OVERSAMPLING)
 
 
@@ -125,25 +125,39 @@ def _curve(canvas: Canvas, draws: Random) -> None:
 
 
 def _stripes(canvas: Canvas, draws: Random) -> None:
-    """Parallel stripes at any angle on an area of a contrasting colour."""
+    """Parallel stripes at any angle that fill an area of a contrasting colour."""
     area, colour = _area(draws), _any_colour(draws)
     canvas.fill(area, colour)
-    _row(canvas, draws, _contrasting(draws, colour), length=draws.uniform(40, 90))
+    within, other, width = canvas.mask(area), _contrasting(draws, colour), _width(draws)
+    x, y = (sum(values) / len(area) for values in zip(*area, strict=True))
+    turn, step = draws.uniform(0, math.tau), width * draws.uniform(1.7, 4)
+    for start, end in _row((x, y), turn, turn + math.pi / 2, step, count=round(160 / step), length=240):
+        right, down = width / 2 * math.cos(turn), width / 2 * math.sin(turn)
+        corners = [(start[0] - right, start[1] - down), (start[0] + right, start[1] + down)]
+        corners += [(end[0] + right, end[1] + down), (end[0] - right, end[1] - down)]
+        canvas.fill_within(within, corners, other)
 
 
 def _strokes(canvas: Canvas, draws: Random) -> None:
-    """A row of short parallel strokes, as long as they would be on a seam."""
-    _row(canvas, draws, _any_colour(draws), length=draws.uniform(16, 36))
+    """A row of short parallel strokes, mostly on a band of a contrasting colour."""
+    spot, width, count, length = _spot(draws), _width(draws), draws.randint(3, 7), draws.uniform(16, 36)
+    turn, step, colour = draws.uniform(0, math.tau), width * draws.uniform(1.7, 3), _any_colour(draws)
+    if draws.random() < 0.7:
+        [(start, end)] = _row(spot, turn + math.pi / 2, turn, step, count=1, length=count * step)
+        canvas.stroke([start, end], _contrasting(draws, colour), length * draws.uniform(0.8, 1.6))
+    lean = turn + math.pi / 2 + draws.uniform(-0.6, 0.6)
+    for start, end in _row(spot, turn, lean, step, count, length):
+        canvas.stroke([start, end], colour, width)
 
 
-def _row(canvas: Canvas, draws: Random, colour: Colour, length: float) -> None:
-    """Parallel strokes, side by side along a line that need not be square to them."""
-    (x, y), width, count = _spot(draws), _width(draws), draws.randint(3, 7)
-    turn = draws.uniform(0, math.tau)
-    lean = turn + math.pi / 2 + draws.uniform(-0.5, 0.5)
-    step = width * draws.uniform(1.7, 3)
+def _row(
+    middle: tuple[float, float], turn: float, lean: float, step: float, count: int, length: float
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Ends of strokes that lie in a row along one direction and lean in another; both in radians."""
+    ends = []
     for index in range(count):
         along = (index - (count - 1) / 2) * step
-        from_x, from_y = x + along * math.cos(turn), y + along * math.sin(turn)
+        x, y = middle[0] + along * math.cos(turn), middle[1] + along * math.sin(turn)
         right, down = length / 2 * math.cos(lean), length / 2 * math.sin(lean)
-        canvas.stroke([(from_x - right, from_y - down), (from_x + right, from_y + down)], colour, width)
+        ends.append(((x - right, y - down), (x + right, y + down)))
+    return ends

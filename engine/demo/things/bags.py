@@ -15,7 +15,7 @@ def paint_handbag(canvas: Canvas, colour: Colour, _draws: Random) -> None:
     canvas.stroke(oval(MIDDLE, 100, 46, 58, 180, 360), deep(colour, 0.4), 12)
     right = [(192, 92), (200, 102), (216, 184), (206, GROUND)]
     canvas.fill(both_sides(right), colour)
-    canvas.fill(smooth(both_sides([(188, 92), (204, 106), (178, 138), (144, 150)])), deep(colour, 0.25))
+    canvas.fill(smooth(both_sides([(188, 92), (204, 106), (178, 138), (144, 150)])), deep(colour, 0.14))
     canvas.fill(oval(MIDDLE, 148, 12, 12), GOLD)
 
 
@@ -56,7 +56,7 @@ def paint_umbrella(canvas: Canvas, colour: Colour, _draws: Random) -> None:
     scallops = [point for arc in arcs for point in arc]
     canvas.fill([*oval(MIDDLE, 118, 100, 86, 180, 360), *scallops], colour)
     middle = [*oval(MIDDLE, 118, 50, 86, 180, 360), *arcs[1], *arcs[2]]
-    canvas.fill(middle, deep(colour, 0.25))
+    canvas.fill(middle, deep(colour, 0.17))
 
 
 def paint_book(canvas: Canvas, colour: Colour, _draws: Random) -> None:

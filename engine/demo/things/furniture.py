@@ -67,7 +67,7 @@ def paint_sofa(canvas: Canvas, colour: Colour, _draws: Random) -> None:
     canvas.fill(block(34, 70, 222, 160, 20), deep(colour, 0.16))
     canvas.stroke([(128, 76), (128, 128)], deep(colour, 0.45), 6)
     canvas.fill(block(40, 126, 216, 160, 8), light(colour, 0.14))
-    canvas.fill(block(24, 152, 232, 184, 6), deep(colour, 0.1))
-    for x in (16, 206):
+    canvas.fill(block(28, 152, 228, 184, 6), deep(colour, 0.1))
+    for x in (20, 202):
         canvas.fill(block(x, 104, x + 34, 184, 15), colour)
     canvas.stroke([(52, 160), (204, 160)], deep(colour, 0.4), 5)

@@ -20,13 +20,13 @@ def paint_mug(canvas: Canvas, colour: Colour, draws: Random) -> None:
 
 def paint_bottle(canvas: Canvas, colour: Colour, draws: Random) -> None:
     """A tall bottle with a narrow neck, a cap and a label."""
-    right = [(140, 46), (141, 84), (152, 98), (162, 112), (163, 130), (163, 184), (160, GROUND)]
+    right = [(142, 46), (143, 80), (158, 94), (168, 108), (170, 126), (170, 186), (166, GROUND)]
     canvas.fill(both_sides(right), colour)
-    canvas.fill(block(111, 28, 145, 50, 4), deep(colour, 0.5))
-    canvas.fill(block(93, 130, 163, 168), accent(colour))
+    canvas.fill(block(109, 28, 147, 50, 4), deep(colour, 0.5))
+    canvas.fill(block(86, 136, 170, 168), accent(colour))
     if draws.random() < 0.5:
-        canvas.fill(block(104, 143, 152, 155), colour)
-    canvas.fill(block(102, 112, 109, 126, 3), light(colour, 0.5))
+        canvas.fill(block(100, 147, 156, 157), colour)
+    canvas.fill(block(97, 110, 105, 128, 3), light(colour, 0.5))
 
 
 def paint_vase(canvas: Canvas, colour: Colour, draws: Random) -> None:
@@ -55,7 +55,7 @@ def paint_pan(canvas: Canvas, colour: Colour, _draws: Random) -> None:
     """A frying pan seen from above, its handle to the right."""
     canvas.fill(block(140, 122, 236, 142, 9), (58, 58, 64) if sum(colour) > 200 else METAL)
     canvas.fill(oval(92, 132, 66, 64), colour)
-    canvas.fill(oval(92, 132, 50, 48), deep(colour, 0.3))
+    canvas.fill(oval(92, 132, 48, 46), deep(colour, 0.18))
     canvas.stroke(oval(92, 132, 38, 36, 190, 250), light(colour, 0.4), 6)
 
 
@@ -72,9 +72,9 @@ def paint_bowl(canvas: Canvas, colour: Colour, draws: Random) -> None:
 
 def paint_candle(canvas: Canvas, colour: Colour, _draws: Random) -> None:
     """A thick burning candle on a dish."""
-    canvas.fill(oval(MIDDLE, GROUND - 9, 66, 11), METAL)
+    canvas.fill(oval(MIDDLE, GROUND - 9, 72, 11), METAL)
     canvas.stroke([(128, 74), (128, 92)], (50, 44, 40), 6)
     canvas.fill(smooth([(128, 24), (141, 56), (128, 76), (115, 56)]), (250, 160, 40))
     canvas.fill(smooth([(128, 46), (134, 62), (128, 74), (122, 62)]), (255, 226, 120))
-    canvas.fill(block(92, 90, 164, GROUND - 8, 4), colour)
-    canvas.fill(oval(MIDDLE, 91, 36, 9), light(colour, 0.45))
+    canvas.fill(block(86, 90, 170, GROUND - 8, 4), colour)
+    canvas.fill(oval(MIDDLE, 91, 42, 10), light(colour, 0.45))
