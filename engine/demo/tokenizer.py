@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: CLIP's kind, where each word that a shoe caption uses is one token."""
+"""The demo model's tokenizer: CLIP's kind, where each word that a caption of the demo uses is one token."""
 
 from itertools import pairwise
 
@@ -16,6 +16,10 @@ pumps flat flats moccasin moccasins oxford derby brogue clog clogs sole soles la
 buckle zip logo stripe stripes stitching upper outsole midsole insole ankle high low top slip casual formal running
 sports walking hiking tennis basketball canvas leather suede mesh rubber cotton knit denim velvet patent
 """
+THINGS = """
+mug bottle box handbag backpack cap hat shirt trousers dress lamp chair table ball clock book umbrella vase teapot car
+boat pillow pan bowl phone gift sofa candle
+"""
 PICTURES = """
 photo photograph picture image drawing product professional studio catalogue shot view side front back left right above
 below angle close up detail macro light lighting soft bright dark shadow shadows background backdrop plain simple clean
@@ -27,7 +31,7 @@ a an the of on in at with without and or for from to by as is are it its this th
 set single both each men women man woman kids child new old small large big wide thin thick round pointed modern classic
 vintage retro elegant sporty comfortable stylish pale deep light
 """
-WORDS = tuple(dict.fromkeys(f"{COLOURS} {SHOES} {PICTURES} {FUNCTION_WORDS}".split()))
+WORDS = tuple(dict.fromkeys(f"{COLOURS} {SHOES} {THINGS} {PICTURES} {FUNCTION_WORDS}".split()))
 
 
 def merges_for(words: tuple[str, ...]) -> list[Merge]:

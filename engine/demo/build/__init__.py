@@ -1,0 +1,1 @@
+"""How the demo's base model is made: drawings, an autoencoder, then a text encoder with a UNet, all from one seed."""
