@@ -1,44 +1,20 @@
-"""Launch a run, send it a command, wait until it was obeyed; run a tool in a process of its own. No torch here."""
+"""Launch a run, or start an ended one again: make its folder, resolve its config, start its supervisor."""
 
-import json
 import re
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, DataError, RunError
-from engine.contract.journal import follow, replay
-from engine.contract.protocol import (
-    Command,
-    CommandAccepted,
-    CommandCompleted,
-    CommandRejected,
-    Record,
-    Request,
-    RunStarted,
-)
+from engine.contract.journal import replay
+from engine.contract.protocol import RunStarted
 from engine.contract.run_dir import RunDir, Workspace, create_run, list_runs
-from engine.contract.wire import encode_request
 
 SUPERVISOR_PATIENCE = 30.0  # seconds for a supervisor to take its lock; it imports neither torch nor diffusers
-ANSWER_PATIENCE = 10.0  # seconds for a supervisor to answer on its socket; it does nothing that takes long
 LONGEST_STEM = 50  # characters of a run's name before the time; the whole may have 80
-Tool = Literal["environment", "preflight", "sample"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a command."""
-
-    obeyed: bool
-    text: str
 
 
 def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") -> RunDir:
@@ -147,60 +123,3 @@ def start_supervisor(run: RunDir, allow_changed_data: bool = False) -> None:
         time.sleep(0.05)
     said = output.read_text(errors="replace").strip() or "It said nothing."
     raise RunError(f"The supervisor of run {run.name} did not start", said, f"See {output}.")
-
-
-def send(run: RunDir, command: Command) -> Request:
-    """Hand a command to a run's supervisor. Raises RunError, with the reason, if it is not accepted."""
-    request = Request(command)
-    name = type(command).__name__
-    if not run.is_live():
-        state = run.state()
-        raise RunError(f"Run {run.name} took no {name}", f"It is {state.value}: {state.meaning}.")
-    try:
-        control = json.loads(run.control.read_text())
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_PATIENCE)
-            connection.connect(control["socket"])
-            connection.sendall(encode_request(request, control["key"]).encode() + b"\n")
-            answer = json.loads(connection.makefile("rb").readline())
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"The supervisor of run {run.name} did not answer",
-            f"{type(error).__name__}: {error}",
-            "Only the user who started a run can command it; see the log if that is you.",
-        ) from error
-    if not answer["accepted"]:
-        raise RunError(f"Run {run.name} took no {name}", str(answer["reason"]))
-    return request
-
-
-def send_and_wait(run: RunDir, command: Command, on_record: Callable[[Record], None] | None = None) -> Outcome:
-    """Send a command and wait until it was obeyed, however long that takes. Raises RunError if it is not accepted."""
-    seen = max((record.seq for record in replay(run.journal)), default=0)
-    request = send(run, command)
-    for record in follow(run.journal, until=lambda: not run.is_live(), after_seq=seen):
-        if on_record:
-            on_record(record)
-        if record.command_id != request.id:
-            continue
-        match record.event:
-            case CommandCompleted(outcome=outcome):
-                return Outcome(True, outcome)
-            case CommandRejected(reason=reason):
-                return Outcome(False, reason)
-            case CommandAccepted() | _:
-                pass
-    state = run.state()
-    return Outcome(False, f"the run ended first; it is {state.value}: {state.meaning}")
-
-
-def tool_command(tool: Tool, arguments: Sequence[str] = ()) -> list[str]:
-    """The command line that runs a tool of the engine in a process of its own, so that this one never loads torch."""
-    return [sys.executable, "-P", "-m", f"engine.{tool}", *arguments]
-
-
-def run_tool(tool: Tool, config: TrainingConfig, workspace: Workspace, arguments: Sequence[str] = ()) -> int:
-    """Run a tool on a config, in this terminal; returns its exit code. The config travels over standard input."""
-    text = resolve(workspace, config).model_dump_json()
-    command = tool_command(tool, ["--workspace", str(workspace.root), *arguments])
-    return subprocess.run(command, input=text, text=True, cwd=workspace.root, check=False).returncode
