@@ -16,11 +16,10 @@ from torch import Tensor
 from engine.atomic_folder import atomic_folder
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError
+from engine.contract.saved_adapters import ADAPTER_FILE, list_checkpoints
 
 FORMAT = 1
-ADAPTER, OPTIMIZER, PROGRESS, MANIFEST = (
-    "adapter_model.safetensors", "optimizer.safetensors", "progress.json", "manifest.json",
-)  # fmt: skip
+OPTIMIZER, PROGRESS, MANIFEST = "optimizer.safetensors", "progress.json", "manifest.json"
 STEADY_SCHEDULES = {"constant", "constant_with_warmup"}  # the learning rate does not depend on the run's length
 
 
@@ -58,7 +57,7 @@ def save_checkpoint(folder: Path, state: TrainingState, config: TrainingConfig) 
     scalars = {name: value for name, value in vars(state).items() if name not in tensors}
     progress = {**scalars, "config": config.model_dump()}
     contents = {
-        ADAPTER: safetensors.torch.save(dict(state.adapter), metadata={"format": "pt"}),
+        ADAPTER_FILE: safetensors.torch.save(dict(state.adapter), metadata={"format": "pt"}),
         OPTIMIZER: safetensors.torch.save(dict(state.optimizer)),
         PROGRESS: json.dumps(progress, indent=2).encode(),
     }
@@ -88,24 +87,13 @@ def verify(path: Path) -> int:
             raise CheckpointError(
                 f"Checkpoint {path} has format {manifest['format']}", f"This version reads format {FORMAT}."
             )
-        for name in (ADAPTER, OPTIMIZER, PROGRESS):
+        for name in (ADAPTER_FILE, OPTIMIZER, PROGRESS):
             with (path / name).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != manifest["files"][name]["sha256"]:
                     raise CheckpointError(f"Checkpoint {path} is damaged", f"{name} does not have its recorded hash.")
         return int(manifest["step"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"Checkpoint {path} is incomplete", f"{type(error).__name__}: {error}") from error
-
-
-def step_of(path: Path) -> int:
-    """The step in a checkpoint folder's name, or -1."""
-    number = path.name.removeprefix("checkpoint-")
-    return int(number) if number.isdecimal() else -1
-
-
-def list_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints of a run, verified or not, the newest first."""
-    return sorted((path for path in folder.glob("checkpoint-*") if step_of(path) >= 0), key=step_of, reverse=True)
 
 
 def good_checkpoints(folder: Path) -> Iterator[Path | CheckpointError]:
@@ -124,7 +112,7 @@ def load_checkpoint(path: Path) -> tuple[TrainingState, dict[str, Any]]:
     progress = json.loads((path / PROGRESS).read_text())
     config = progress.pop("config")
     state = TrainingState(
-        adapter=safetensors.torch.load_file(path / ADAPTER),
+        adapter=safetensors.torch.load_file(path / ADAPTER_FILE),
         optimizer=safetensors.torch.load_file(path / OPTIMIZER),
         **progress,
     )

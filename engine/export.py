@@ -14,7 +14,8 @@ from torch import Tensor
 from engine.atomic_folder import atomic_folder
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import TrainingError
-from engine.lora import ADAPTER_FILE, ADAPTER_NAME, PEFT_PREFIX, adapter_state
+from engine.contract.saved_adapters import ADAPTER_FILE
+from engine.lora import ADAPTER_NAME, PEFT_PREFIX, adapter_state
 from engine.model import BaseModel
 from engine.model_card import model_card
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from engine.checkpoint import MANIFEST, load_checkpoint
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, ConfigError, ModelError
+from engine.contract.saved_adapters import ADAPTER_FILE
 
 ADAPTER_NAME = "default"
 PEFT_PREFIX = "base_model.model."  # before every name in peft's own files
-ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from engine.checkpoint import good_checkpoints, load_checkpoint, require_fit, step_of, verify
+from engine.checkpoint import good_checkpoints, load_checkpoint, require_fit, verify
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError
 from engine.contract.journal import replay
@@ -16,6 +16,7 @@ from engine.contract.protocol import (
     WarningRaised,
 )
 from engine.contract.run_dir import RunDir, remove_unfinished
+from engine.contract.saved_adapters import step_of
 from engine.inbox import Emit
 from engine.trainer import Trainer
 

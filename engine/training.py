@@ -7,11 +7,12 @@ from pathlib import Path
 import psutil
 
 from engine import device as devices
-from engine.checkpoint import list_checkpoints, load_checkpoint, rotate, save_checkpoint, step_of, verify
+from engine.checkpoint import load_checkpoint, rotate, save_checkpoint, verify
 from engine.contract import adjustments
 from engine.contract import protocol as p
 from engine.contract.errors import CheckpointError, NonFiniteError, ShoeloraError, TrainingError
 from engine.contract.run_dir import RunDir
+from engine.contract.saved_adapters import list_checkpoints, step_of
 from engine.data_identity import require_same_data
 from engine.disk_space import require_room, when_there_is_room
 from engine.export import export_adapter, export_pipeline

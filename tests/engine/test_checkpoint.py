@@ -16,7 +16,6 @@ import torch
 from engine.checkpoint import (
     TrainingState,
     good_checkpoints,
-    list_checkpoints,
     load_checkpoint,
     require_fit,
     rotate,
@@ -25,6 +24,7 @@ from engine.checkpoint import (
 )
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError
+from engine.contract.saved_adapters import list_checkpoints
 
 CONFIG = TrainingConfig()
 FILES = ["adapter_model.safetensors", "optimizer.safetensors", "progress.json", "manifest.json"]

@@ -1,0 +1,60 @@
+"""Pictures drawn on request: what is told of each while they are made, and the list that lies beside them."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from engine.contract.protocol import PhaseProgressed
+from engine.contract.run_dir import write_atomically
+
+LIST = "samples.json"
+
+
+@dataclass(frozen=True)
+class GeneratedPicture:
+    """A picture and all that is needed to draw it again; `file` is absolute, in the list a name beside it."""
+
+    file: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    steps: int
+    guidance: float
+    model: str
+    adapter: str | None  # path of its folder or file; None for the base model alone
+    adapter_weight: float = 1.0
+    fault: str = ""  # why the picture cannot be right
+
+
+_SAID: TypeAdapter[PhaseProgressed | GeneratedPicture] = TypeAdapter(PhaseProgressed | GeneratedPicture)
+_PICTURES: TypeAdapter[list[GeneratedPicture]] = TypeAdapter(list[GeneratedPicture])
+
+
+def encode(said: PhaseProgressed | GeneratedPicture) -> str:
+    """One line for whoever started the tool."""
+    return json.dumps(asdict(said), allow_nan=False)
+
+
+def decode(line: str) -> PhaseProgressed | GeneratedPicture | None:
+    """What a line says; None for one that some library printed."""
+    try:
+        return _SAID.validate_json(line)
+    except ValidationError:
+        return None
+
+
+def write_list(folder: Path, pictures: list[GeneratedPicture]) -> None:
+    """Write the list of the pictures in a folder, whole or not at all, so that the folder may be moved."""
+    entries = [{**asdict(picture), "file": Path(picture.file).name} for picture in pictures]
+    write_atomically(folder / LIST, json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_list(folder: Path) -> list[GeneratedPicture]:
+    """The pictures of a folder, with absolute files; none if there is no list, or no whole one."""
+    try:
+        pictures = _PICTURES.validate_json((folder / LIST).read_bytes())
+    except (OSError, ValidationError):
+        return []
+    return [GeneratedPicture(**{**asdict(picture), "file": str(folder / picture.file)}) for picture in pictures]
