@@ -49,9 +49,13 @@ class Precision:
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """Bytes of device memory: held by this process, and the most that it should hold; 0 where neither is known."""
+    """Bytes of device memory: filled by tensors, held for this process by the driver, and the most that it should hold.
 
-    allocated: int
+    All are 0 where they are not known.
+    """
+
+    tensors: int
+    held: int
     limit: int
 
 
@@ -127,10 +131,11 @@ def memory(device: Device) -> DeviceMemory:
     """Device memory in use now."""
     if device.name == "cuda":
         total = torch.cuda.get_device_properties(0).total_memory
-        return DeviceMemory(torch.cuda.memory_reserved(), total)
+        return DeviceMemory(torch.cuda.memory_allocated(), torch.cuda.memory_reserved(), total)
     if device.name == "mps":
-        return DeviceMemory(torch.mps.driver_allocated_memory(), torch.mps.recommended_max_memory())
-    return DeviceMemory(0, 0)
+        tensors, held = torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory()
+        return DeviceMemory(tensors, held, torch.mps.recommended_max_memory())
+    return DeviceMemory(0, 0, 0)
 
 
 def peak_memory(device: Device) -> int:
@@ -170,6 +175,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     signs = ("MPS backend out of memory", "CUDA out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def is_fallback(message: str) -> bool:
+    """Whether a warning of torch says that an operator which the device lacks is computed on the CPU instead."""
+    return "fall back to run on the CPU" in message
 
 
 def describe() -> dict[str, Any]:

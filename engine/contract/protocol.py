@@ -194,12 +194,16 @@ class AdapterExported:
 
 @dataclass(frozen=True)
 class MemorySampled:
-    """Bytes in use: of the worker process, of the device by this process, and what the device recommends as most."""
+    """Bytes: in use by the worker process, held for it by the device's driver, recommended by the device as most, left
+    on the machine; then those of the device that tensors fill, and the machine's swap in use.
+    """
 
     process: int
     device: int
     device_limit: int
     system_available: int
+    device_tensors: int = 0  # this and swap_used: 0 in journals of before these were told
+    swap_used: int = 0
 
 
 @dataclass(frozen=True)

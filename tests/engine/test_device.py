@@ -28,9 +28,11 @@ def have(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in names)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA Fake 1")
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24 * GIB))
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 6 * GIB)
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 7 * GIB)
         monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 9 * GIB)
         monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 24 * GIB)
+        monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 3 * GIB)
         monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 5 * GIB)
         for module in (torch.cuda, torch.mps):
             for function in ("synchronize", "empty_cache"):
@@ -170,9 +172,9 @@ def test_a_small_model_gets_one_thread_and_only_on_the_cpu() -> None:
 
 def test_memory_in_use_and_its_limit(have: Have) -> None:
     have("mps", "cuda")
-    assert devices.memory(MPS) == DeviceMemory(5 * GIB, 24 * GIB)
-    assert devices.memory(CUDA) == DeviceMemory(7 * GIB, 24 * GIB)
-    assert devices.memory(CPU) == DeviceMemory(0, 0)
+    assert devices.memory(MPS) == DeviceMemory(3 * GIB, 5 * GIB, 24 * GIB)
+    assert devices.memory(CUDA) == DeviceMemory(6 * GIB, 7 * GIB, 24 * GIB)
+    assert devices.memory(CPU) == DeviceMemory(0, 0, 0)
     assert devices.peak_memory(MPS) == 5 * GIB
     assert devices.peak_memory(CUDA) == 9 * GIB
 

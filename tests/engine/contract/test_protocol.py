@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract.describe import describe, level, log_line
-from engine.contract.protocol import Command, Event, Record, Request, StepCompleted, Stop, UnknownEvent
+from engine.contract.protocol import (
+    Command,
+    Event,
+    MemorySampled,
+    Record,
+    Request,
+    StepCompleted,
+    Stop,
+    UnknownEvent,
+)
 from engine.contract.wire import ProtocolError, decode_record, decode_request, encode_record, encode_request
 
 KNOWN_EVENTS = [kind for kind in get_args(Event) if kind is not UnknownEvent]
@@ -107,3 +116,9 @@ def test_a_number_that_json_has_no_word_for_is_refused_by_the_writer() -> None:
 
 def test_requests_have_ids_of_their_own() -> None:
     assert Request(Stop()).id != Request(Stop()).id
+
+
+def test_a_journal_of_before_tensors_and_swap_were_told_is_still_read() -> None:
+    data = {"process": 1, "device": 2, "device_limit": 3, "system_available": 4}
+    line = json.dumps({"seq": 1, "time": 1.0, "command_id": None, "type": "MemorySampled", "data": data})
+    assert decode_record(line).event == MemorySampled(1, 2, 3, 4, device_tensors=0, swap_used=0)
