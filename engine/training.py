@@ -16,6 +16,7 @@ from engine.contract.saved_adapters import list_checkpoints, step_of
 from engine.data_identity import require_same_data
 from engine.disk_space import require_room, when_there_is_room
 from engine.export import export_adapter, export_pipeline
+from engine.fallback_watch import watch_fallbacks
 from engine.gradient_watch import GradientWatch
 from engine.inbox import Emit, Inbox, StopRequested
 from engine.phases import PhaseReporter
@@ -33,6 +34,7 @@ LOWERED = 0.5  # the learning rate after the run had to go back
 def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False) -> None:
     """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on."""
     phases = PhaseReporter(inbox, emit)
+    watch_fallbacks(emit)
     remove_leftovers(run)
     try:
         config = adjustments.apply(run.config(), adjustments.read_adjustments(run))
@@ -203,8 +205,8 @@ class TrainingLoop:
             self._memory_sampled = now
             used = devices.memory(self._prepared.device)
             resident = self._process.memory_info().rss
-            available = psutil.virtual_memory().available
-            self._emit(p.MemorySampled(resident, used.allocated, used.limit, available), None)
+            available, swap = psutil.virtual_memory().available, psutil.swap_memory().used
+            self._emit(p.MemorySampled(resident, used.held, used.limit, available, used.tensors, swap), None)
 
     def _warn(self, what: str, why: str, remedy: str) -> None:
         self._emit(p.WarningRaised(what, why, remedy), None)
