@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine.contract import protocol as p
 from engine.contract.describe import describe, level
@@ -13,7 +13,9 @@ from engine.contract.run_state import RunState
 
 PACE_WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
 LOG_LINES = 5000
+MEMORY_SAMPLES = 200  # the worker takes one every two seconds: more than the last five minutes
 NOT_OF_THE_WORKER = p.WorkerStalled | p.CommandAccepted | p.CommandRejected | p.LogRecorded  # or not surely
+Setback: TypeAlias = p.MicroBatchChanged | p.WorkerDied | p.StepSkipped
 SHOWN_ELSEWHERE = p.StepCompleted | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
 
 
@@ -42,6 +44,9 @@ class RunView:
     exported: tuple[str, ...] = ()
     warnings: list[p.WarningRaised] = field(default_factory=list)
     memory: p.MemorySampled | None = None
+    first_memory: p.MemorySampled | None = None  # since the run was last started
+    memory_samples: deque[tuple[float, p.MemorySampled]] = field(default_factory=lambda: deque(maxlen=MEMORY_SAMPLES))
+    setbacks: list[tuple[int, Setback]] = field(default_factory=list)  # each with the last step completed before it
     prepared: p.TrainingPrepared | None = None
     failure: p.RunFailed | None = None
     pending: dict[str, str] = field(default_factory=dict)  # command id to command, accepted and not yet obeyed
@@ -71,6 +76,7 @@ class RunView:
                     event.supervisor_pid, event.log_dir, None, 0,
                 )  # fmt: skip
                 self.max_train_steps = event.max_train_steps
+                self.first_memory = None
             case p.WorkerStarted():
                 self.worker_pid, self.restarts, self.phase = event.pid, event.restarts, None
             case p.StateChanged():
@@ -98,6 +104,10 @@ class RunView:
                 self.exported = event.paths
             case p.MemorySampled():
                 self.memory = event
+                self.first_memory = self.first_memory or event
+                self.memory_samples.append((record.time, event))
+            case p.MicroBatchChanged() | p.WorkerDied() | p.StepSkipped():
+                self.setbacks.append((self.step, event))
             case p.WarningRaised():
                 self.warnings.append(event)
             case p.CommandAccepted():
