@@ -1,25 +1,32 @@
-"""Opens the console on a run, and says at the end how to come back."""
+"""Opens the console, and says at the end how to come back to the run in hand."""
 
-from engine.contract.run_dir import RunDir
+from engine.contract.run_dir import RunDir, Workspace
 from engine.contract.run_state import RunState
 from tui.foreground import made
 from tui.naming import reference
 from tui.run_view import view_run
+from tui.settings import Settings, settings_folder
 from tui.terminal import prepare_colours
 from tui.wording import state_words
 
 
-def watch_run(run: RunDir, readonly: bool = False) -> int:
-    """Watch and steer a run until the user leaves. Returns 1 if the run has by then failed or was interrupted, else 0.
+def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False) -> int:
+    """Show the console until the user leaves: on a run, or on all runs of a workspace if none is given.
 
-    Raises ConfigError if the run's config.json is damaged.
+    Returns 1 if the run in hand has by then failed or was interrupted, else 0. Raises ConfigError if the run's
+    config.json is damaged.
     """
+    if run:
+        run.config()
     prepare_colours()
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
 
-    ConsoleApp(run, readonly).run()
-    state = run.state()
-    print("\n".join(closing_words(run)), flush=True)
+    app = ConsoleApp(workspace, run, readonly, Settings(settings_folder()), "block")
+    app.run()
+    if app.run_dir is None:
+        return 0
+    state = app.run_dir.state()
+    print("\n".join(closing_words(app.run_dir)), flush=True)
     return 1 if state in {RunState.FAILED, RunState.INTERRUPTED} else 0
 
 

@@ -60,12 +60,12 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         prog="shoelora-tui",
         description="Fine-tune Stable Diffusion 1.5 with LoRA on your own product photos. Without a command: open the "
-        "console on the newest run.",
+        "console on all runs.",
         epilog="RUN is a run's name, its folder, or latest (the default).",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('shoelora-tui')}")
     _add_workspace(parser, default=Path())
-    parser.set_defaults(act=_open_newest)
+    parser.set_defaults(act=_open_runs)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_training_commands(commands)
     _add_run_commands(commands)
@@ -132,7 +132,10 @@ def _add_run_commands(commands: Commands) -> None:
     stop = _add(commands, "stop", "end a run", act=lambda a: run_commands.command(_run(a), p.Stop(save=a.save)))
     stop.add_argument("--no-save", dest="save", action="store_false", help="write neither checkpoint nor adapter")
     attach = _add(
-        commands, "attach", "open the console on a run", act=lambda a: _open_console(_run(a), readonly=a.readonly)
+        commands,
+        "attach",
+        "open the console on a run",
+        act=lambda a: _open_console(_workspace(a), _run(a), readonly=a.readonly),
     )
     attach.add_argument("--readonly", action="store_true", help="look without being able to command")
     for parser in (status, watch, *parsers, resume, stop, attach):
@@ -163,7 +166,7 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"It runs by itself. Look at it with `shoelora-tui attach {run.name}`.", file=sys.stderr)
         return OBEYED
     if arguments.console and sys.stdout.isatty():
-        return _open_console(run)
+        return _open_console(run.workspace, run)
     print(f"Run {run.name} started; it goes on even if this terminal is closed.", flush=True)
     return follow_training(run)
 
@@ -186,22 +189,24 @@ def _sample(arguments: argparse.Namespace) -> int:
     return control.run_tool("sample", _config(arguments)[0], _workspace(arguments), options)
 
 
-def _open_newest(arguments: argparse.Namespace) -> int:
-    runs = list_runs(_workspace(arguments))
-    if not runs:
-        print(FIRST_WORDS)
-        return OBEYED
-    return _open_console(runs[-1])
+def _open_runs(arguments: argparse.Namespace) -> int:
+    workspace = _workspace(arguments)
+    if sys.stdout.isatty():
+        return _open_console(workspace, None)
+    if runs := list_runs(workspace):
+        return _open_console(workspace, runs[-1])  # says what to use instead
+    print(FIRST_WORDS)
+    return OBEYED
 
 
-def _open_console(run: RunDir, readonly: bool = False) -> int:
-    if not sys.stdout.isatty():
+def _open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False) -> int:
+    if run and not sys.stdout.isatty():
         raise RunError(
             "The console needs a terminal", "Standard output is none.", f"Use `shoelora-tui watch {run.name}`."
         )
-    from tui.app import watch_run  # Textual; no other command waits for it
+    from tui.app import open_console  # Textual; no other command waits for it
 
-    return watch_run(run, readonly=readonly)
+    return open_console(workspace, run, readonly=readonly)
 
 
 if __name__ == "__main__":

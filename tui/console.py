@@ -1,42 +1,143 @@
 """ConsoleApp: the Textual application; thin, since each screen knows its own business."""
 
+import importlib
+import importlib.util
 import os
 from collections.abc import Iterable
 from functools import partial
+from typing import ClassVar
 
 from textual.app import App, SystemCommand
+from textual.binding import BindingType
 from textual.screen import Screen
 
-from engine.contract.run_dir import RunDir
-from tui.actions import ACTIONS, is_offered
-from tui.screens.monitor import MonitorScreen
+from engine.contract.errors import ShoeloraError
+from engine.contract.run_dir import RunDir, Workspace, list_runs
+from tui.actions import TABLE
+from tui.navigation import Opened, ScreenName
+from tui.screens.help import HelpScreen
+from tui.screens.main_screen import MainScreen, bindings
+from tui.settings import Settings
+from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
 THEME = "nord"
+OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
+CLASSES: dict[ScreenName, str] = {
+    "runs": "RunsScreen", "new": "NewRunScreen", "monitor": "MonitorScreen", "gallery": "GalleryScreen",
+    "generate": "GenerateScreen", "environment": "EnvironmentScreen",
+}  # fmt: skip
 
 
 class ConsoleApp(App[None]):
-    """Opens the monitor of one run."""
+    """Six screens, one of them shown; the run in hand is `run_dir`."""
 
     TITLE = "shoelora-tui"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
-    def __init__(self, run: RunDir, readonly: bool = False) -> None:
+    def __init__(
+        self, workspace: Workspace, run: RunDir | None, readonly: bool, settings: Settings, image_mode: str
+    ) -> None:
         super().__init__()
+        self.workspace = workspace
+        self.run_dir = run
+        self.readonly = readonly
+        self.settings = settings
+        self.image_mode = image_mode
+        self._screens: dict[ScreenName, MainScreen] = {}
         if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
-            self.theme = THEME
-        self.monitor = MonitorScreen(run, readonly)
+            self.theme = settings.theme if settings.theme in self.available_themes else THEME
 
     def on_mount(self) -> None:
-        """Show the run."""
-        self.push_screen(self.monitor)
+        """Show the run, or all runs if none is given."""
+        self.push_screen(self.main_screen("monitor" if self.run_dir else "runs"))
+
+    # ---- screens -----------------------------------------------------------------------------------------------------
+
+    def main_screen(self, name: ScreenName) -> MainScreen:
+        """One of the six, made when it is first asked for, and kept with all that was typed and chosen on it."""
+        if name not in self._screens:
+            self._screens[name] = self._make(name)
+            self.install_screen(self._screens[name], name)
+        return self._screens[name]
+
+    def _make(self, name: ScreenName) -> MainScreen:
+        module = importlib.import_module(f"tui.screens.{'new_run' if name == 'new' else name}")
+        build = getattr(module, CLASSES[name])
+        screen: MainScreen
+        match name:
+            case "runs" | "new":
+                screen = build(self.workspace)
+            case "monitor":
+                screen = build(self.run_dir, self.readonly)
+            case _:
+                screen = build(self.workspace, self.run_dir)
+        return screen
+
+    async def on_opened(self, message: Opened) -> None:
+        """Take a run in hand, if one is given, and show a screen."""
+        if message.run and message.run != self.run_dir:
+            self.run_dir = message.run
+            await self._forget_the_run_before()
+        await self._show(message.screen)
+
+    async def _show(self, name: ScreenName) -> None:
+        if name == "monitor" and self.run_dir is None:
+            runs = list_runs(self.workspace)
+            if not runs:
+                self.notify("There is no run yet. 2 sets one up.", title="Nothing to watch")
+                return
+            self.run_dir = runs[-1]
+        try:
+            screen = self.main_screen(name)
+        except ShoeloraError as error:
+            self.notify(f"{error.why}\n{error.remedy}".strip(), title=error.what, severity="error", markup=False)
+            return
+        if screen is not self.screen:
+            await self.switch_screen(screen)
+        screen.query_one(NavigationBar).show(self.run_dir.name if self.run_dir else "")
+
+    async def _forget_the_run_before(self) -> None:
+        """Screens of another run are made anew; the one that is shown goes when it is switched away."""
+        for name in OF_A_RUN & self._screens.keys():
+            screen = self._screens.pop(name)
+            if screen in self.screen_stack:
+                self._installed_screens.pop(name)
+            else:
+                self.uninstall_screen(screen)
+                await screen.remove()
+
+    # ---- what the user does ------------------------------------------------------------------------------------------
+
+    def action_act(self, identity: str) -> None:
+        """Do what an action of every screen says."""
+        match identity:
+            case "detach":
+                self.exit()
+            case "help":
+                self.push_screen(HelpScreen())
+            case "theme":
+                self.search_themes()
+            case name:
+                self.post_message(Opened(next(screen for screen in SCREENS if screen == name)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A screen that is not there yet is not offered."""
+        name = {"new": "new_run"}.get(str(parameters[0]), str(parameters[0])) if parameters else ""
+        if action == "act" and parameters[0] in SCREENS:
+            return importlib.util.find_spec(f"tui.screens.{name}") is not None
+        return True
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: every action of the table, and Textual's themes."""
-        if screen is self.monitor:
-            for entry in ACTIONS:
-                if is_offered(entry, self.monitor.view.state):
-                    yield SystemCommand(entry.label, entry.help, partial(self.monitor.action_act, entry.id))
-        yield SystemCommand("Theme", "Change the colours; there are light themes too.", self.action_change_theme)
+        """The command palette: every action of the screen at hand, then those of every screen."""
+        if isinstance(screen, MainScreen):
+            for entry in screen.actions():
+                yield SystemCommand(entry.label, entry.help, partial(screen.action_act, entry.id))
+        for entry in TABLE["everywhere"]:
+            if self.check_action("act", (entry.id,)):
+                yield SystemCommand(entry.label, entry.help, partial(self.action_act, entry.id))
 
     def action_help_quit(self) -> None:
         """Ctrl-C, which stops a run elsewhere, stops nothing here."""
-        self.notify("q leaves this screen, and the run goes on. s stops the run.", title="Ctrl-C does nothing here")
+        self.notify(
+            "q leaves the console, and runs go on. s stops the run, on the Monitor.", title="Ctrl-C does nothing here"
+        )

@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.contract import protocol as p
+from tests.tui.consoles import console_on, monitor_of
 from tui.console import ConsoleApp
 from tui.widgets.previews import Previews
 
@@ -36,7 +37,7 @@ def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> I
 async def settle(pilot: Pilot[None]) -> None:
     """Wait until all that was recorded is on the screen, pictures too."""
     assert isinstance(pilot.app, ConsoleApp)
-    monitor = pilot.app.monitor
+    monitor = monitor_of(pilot.app)
     last = len(monitor.run.journal.read_bytes().splitlines())
     for _ in range(500):
         await pilot.pause(0.02)
@@ -50,19 +51,19 @@ async def settle(pilot: Pilot[None]) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)], ids="{0[0]}x{0[1]}".format)
 def test_a_running_run(recorded: RecordedRun, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
     recorded.half_way()
-    assert snap_compare(ConsoleApp(recorded.dir), terminal_size=size, run_before=settle)
+    assert snap_compare(console_on(recorded.dir), terminal_size=size, run_before=settle)
 
 
 def test_preparing(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
     recorded.start()
     recorded.tell(p.PhaseProgressed("caching latents", 40, 96))
-    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+    assert snap_compare(console_on(recorded.dir), run_before=settle)
 
 
 def test_a_warning(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
     recorded.half_way()
     recorded.tell(p.WarningRaised("2 of 98 pictures were skipped", "img_07.png is truncated.", "Mend or remove them."))
-    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+    assert snap_compare(console_on(recorded.dir), run_before=settle)
 
 
 def test_a_failed_run(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
@@ -70,7 +71,7 @@ def test_a_failed_run(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
     recorded.tell(p.RunFailed("The loss is not finite", "Samples img_07, img_31 gave NaN.", "Lower learning_rate."))
     recorded.tell(p.StateChanged("failed"))
     recorded.die()
-    assert snap_compare(ConsoleApp(recorded.dir), run_before=settle)
+    assert snap_compare(console_on(recorded.dir), run_before=settle)
 
 
 def test_the_question_before_a_stop(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
@@ -80,4 +81,4 @@ def test_the_question_before_a_stop(recorded: RecordedRun, snap_compare: SnapCom
         await settle(pilot)
         await pilot.press("s")
 
-    assert snap_compare(ConsoleApp(recorded.dir), run_before=ask)
+    assert snap_compare(console_on(recorded.dir), run_before=ask)

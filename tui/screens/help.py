@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.contract.run_state import RunState
-from tui.actions import ACTIONS
+from tui.actions import TABLE
 from tui.wording import state_words
 
 MOVES = (
@@ -32,7 +32,7 @@ class HelpScreen(ModalScreen[None]):
     CSS = """
     HelpScreen { align: center middle; }
     HelpScreen > VerticalScroll {
-        width: 84; max-width: 100%; height: auto; max-height: 100%;
+        width: 104; max-width: 100%; height: auto; max-height: 100%;
         border: round $primary; background: $surface; padding: 0 1; border-title-style: bold;
     }
     """
@@ -48,7 +48,9 @@ class HelpScreen(ModalScreen[None]):
 
 def help_page() -> Group:
     """Three tables, whose second columns wrap by themselves."""
-    keys = [("/".join(entry.signs), f"{entry.label}: {entry.help}") for entry in ACTIONS]
+    keys = [
+        ("/".join(entry.signs), f"{entry.label}: {entry.help}") for entry in (*TABLE["monitor"], *TABLE["everywhere"])
+    ]
     states = [(state_words(state), state.meaning) for state in RunState]
     return Group(_table("Keys", [*keys, *MOVES]), _table("Marks", MARKS), _table("States", states))
 

@@ -7,23 +7,23 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.message import Message
-from textual.screen import Screen
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from engine import control
 from engine.contract.errors import RunError
-from engine.contract.protocol import Command, RestartWorker, Stop
+from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import is_allowed, why_not
-from tui.actions import ACTIONS, Action, action, is_offered, label_of
+from tui.actions import everywhere
+from tui.actions.monitor import action, is_offered, label_of
 from tui.asked import AskedCommands
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
 from tui.run_view import RunView
 from tui.screens.command_dialog import CommandDialog
-from tui.screens.help import HelpScreen
+from tui.screens.main_screen import FULL, MainScreen
 from tui.screens.restart_dialog import RestartDialog
 from tui.screens.stop_dialog import StopDialog
 from tui.terminal import is_remote
@@ -36,30 +36,15 @@ from tui.widgets.previews import Previews
 from tui.wording import duration, pace, state_words
 
 REPAINT_INTERVAL, REMOTE_REPAINT_INTERVAL = 0.5, 1.0  # seconds
-SMALLEST = (56, 14)  # columns and rows below which only words are shown
-FULL = (80, 24)  # below that, and unless the height makes up for the width, the log is left out
 
 
-def bindings() -> list[BindingType]:
-    """One binding for each action of the table; the id lets a key map change it."""
-    return [
-        Binding(entry.keys, f"act('{entry.id}')", entry.label, tooltip=entry.help, id=f"run.{entry.id}")
-        for entry in ACTIONS
-    ]
-
-
-class MonitorScreen(Screen[None]):
+class MonitorScreen(MainScreen):
     """Loss and pictures largest, the state on top, the log and the buttons below."""
 
     CSS_PATH = "monitor.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings()
+    SCREEN = "monitor"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.act('detach')", show=False)]
     AUTO_FOCUS = "LogPane"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual types it as an instance's
-        (0, "-tiny"), (SMALLEST[0], "-narrow"), (FULL[0], "-medium"), (120, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-flat"), (SMALLEST[1], "-short"), (FULL[1], "-full"), (40, "-tall"),
-    ]  # fmt: skip
 
     @dataclass
     class RecordsArrived(Message):
@@ -93,17 +78,15 @@ class MonitorScreen(Screen[None]):
         self._logged = 0  # lines of the view's log that the pane has
         self._behind = False  # whether the view knows more than the screen shows
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Every part; which of them are shown, and where, is for the style sheet and the size to say."""
-        yield Static(id="too-small", markup=False)
-        with Vertical(id="all"):
-            yield Meters(self.view, self.readonly)
-            yield Notice(self.view, short_path(self.run.lora_weights), f"shoelora-tui resume {reference(self.run)}")
-            with Container(id="middle"):
-                yield LossPlot(self.view.max_train_steps)
-                yield Previews(self.run.path, self._expected_images)
-            yield LogPane()
-            yield ActionBar()
+        yield Meters(self.view, self.readonly)
+        yield Notice(self.view, short_path(self.run.lora_weights), f"shoelora-tui resume {reference(self.run)}")
+        with Container(id="middle"):
+            yield LossPlot(self.view.max_train_steps)
+            yield Previews(self.run.path, self._expected_images)
+        yield LogPane()
+        yield ActionBar()
 
     def on_mount(self) -> None:
         """Begin to read the journal and to repaint."""
@@ -119,7 +102,6 @@ class MonitorScreen(Screen[None]):
         """Say what does not fit."""
         width, height = event.size
         self.query_one(Meters).remark = self._compact_remark(width, height)
-        self._say_too_small()
 
     @staticmethod
     def _compact_remark(width: int, height: int) -> str:
@@ -149,7 +131,7 @@ class MonitorScreen(Screen[None]):
             self._repaint()
         elif self.view.stalled_since is not None:  # nothing comes, and that it lasts is the news
             self._show_state()
-            self._say_too_small()
+            self.say_too_small()
 
     def _repaint(self) -> None:
         """Show the view; each part does nothing if it shows that already."""
@@ -160,7 +142,7 @@ class MonitorScreen(Screen[None]):
         self.query_one(Previews).show(view.newest_images(self._expected_images))
         self.query_one(LogPane).extend(view.newest_log(self._logged))
         self._logged = view.logged
-        self._say_too_small()
+        self.say_too_small()
 
     def _show_state(self) -> None:
         """The cheap part, which a key press does not wait for."""
@@ -168,21 +150,25 @@ class MonitorScreen(Screen[None]):
         self.query_one(Notice).show()
         self.query_one(ActionBar).show(self.view.state, self.readonly, self.view.stalled_since is not None)
 
-    def _say_too_small(self) -> None:
-        (width, height), view = self.size, self.view
+    def too_small_words(self) -> str:
+        """State, pace and name."""
+        view = self.view
         numbers = f"{pace(view.steps_per_minute)}, {duration(view.eta_seconds)} left\n" if view.eta_seconds else ""
-        self.query_one("#too-small", Static).update(
-            f"Too small: {width}x{height}, needs {SMALLEST[0]}x{SMALLEST[1]}\n"
+        return (
             f"{state_words(view.state, view.stalled_seconds)} {view.step}/{view.max_train_steps}\n"
-            f"{numbers}{view.name}\nq leaves, all other keys work too"
+            f"{numbers}{view.name}\n{super().too_small_words()}"
         )
 
     # ---- what the user does ------------------------------------------------------------------------------------------
 
-    def on_button_pressed(self, event: Button.Pressed) -> None:
+    async def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button does what its key does."""
-        if isinstance(event.button, ActionButton):
-            self.action_act(event.button.entry.id)
+        if not isinstance(event.button, ActionButton):
+            return
+        event.stop()
+        await self.run_action(
+            f"{'app.' if event.button.entry in everywhere.ACTIONS else ''}act('{event.button.entry.id}')"
+        )
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
         """Pause and resume share a key: the one that is not offered leaves it to the other."""
@@ -190,22 +176,36 @@ class MonitorScreen(Screen[None]):
             return is_offered(action(str(parameters[0])), self.view.state)
         return True
 
-    def action_act(self, identity: str) -> None:
-        """Do what an action of the table says."""
-        entry = action(identity)
-        match entry:
-            case Action(id="stop"):
-                self._ask_after(StopDialog(self.view.name), Stop)
-            case Action(id="restart") if self.view.stalled_since is None:
-                self._ask_after(RestartDialog(self.view.name), RestartWorker)
-            case Action(command=command) if command:
-                self._ask(command())
-            case Action(id="detach"):
-                self.app.exit()
-            case Action(id="help"):
-                self.app.push_screen(HelpScreen())
-            case Action(id="dismiss"):
-                self.query_one(Notice).dismiss()
+    def act_pause(self) -> None:
+        """Ask for a pause."""
+        self._ask(Pause())
+
+    def act_resume(self) -> None:
+        """Ask for the end of a pause."""
+        self._ask(Resume())
+
+    def act_checkpoint(self) -> None:
+        """Ask for a checkpoint."""
+        self._ask(SaveCheckpoint())
+
+    def act_validate(self) -> None:
+        """Ask for a validation."""
+        self._ask(Validate())
+
+    def act_stop(self) -> None:
+        """Ask the user how to stop."""
+        self._ask_after(StopDialog(self.view.name), Stop)
+
+    def act_restart(self) -> None:
+        """Restart a stalled worker at once; one that is heard of only after a question."""
+        if self.view.stalled_since is None:
+            self._ask_after(RestartDialog(self.view.name), RestartWorker)
+        else:
+            self._ask(RestartWorker())
+
+    def act_dismiss(self) -> None:
+        """Hide the warnings so far."""
+        self.query_one(Notice).dismiss()
 
     def _ask_after(self, dialog: CommandDialog, command: type[Command]) -> None:
         """Ask the user first how, or whether."""

@@ -8,7 +8,9 @@ from textual.geometry import Size
 from textual.widgets import Button
 
 from engine.contract.run_state import RunState
-from tui.actions import ACTIONS, NOT_ON_THE_BAR, ONLY_WHEN_STALLED, Action, is_enabled, is_offered
+from tui.actions import everywhere
+from tui.actions.action import Action
+from tui.actions.monitor import ACTIONS, NOT_ON_THE_BAR, ONLY_WHEN_STALLED, is_enabled, is_offered
 
 
 class ActionButton(Button):
@@ -44,7 +46,8 @@ class ActionBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         """One button for each action that belongs here."""
-        for entry in ACTIONS:
+        leaving = [entry for entry in everywhere.ACTIONS if entry.id in {"detach", "help"}]
+        for entry in (*ACTIONS, *leaving):
             if entry.id not in NOT_ON_THE_BAR:
                 yield ActionButton(entry)
 

@@ -7,7 +7,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from engine.contract.run_state import RunState
-from tui.actions import action, label_of
+from tui.actions.monitor import action, label_of
 from tui.run_view import RunView
 from tui.wording import duration, loss, pace, state_words
 

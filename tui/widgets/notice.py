@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.contract.run_state import RunState
-from tui.actions import action
+from tui.actions.monitor import action
 from tui.run_view import RunView
 from tui.widgets.action_bar import ActionButton
 

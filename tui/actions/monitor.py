@@ -1,28 +1,8 @@
-"""The one table of what can be done on the monitor screen; keys, buttons, palette and help are made from it."""
+"""What can be done on the Monitor screen, and when."""
 
-from dataclasses import dataclass
-
-from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
+from engine.contract.protocol import Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 from engine.contract.run_state import RunState, is_allowed
-
-KEY_SIGNS = {"question_mark": "?", "escape": "Esc"}
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something a user can do; `command` is what is sent to the run, if anything is."""
-
-    id: str
-    keys: str  # as Textual names them, comma between; none that tmux or screen eats: ctrl+a, b, j, o, s
-    label: str
-    help: str
-    command: type[Command] | None = None
-
-    @property
-    def signs(self) -> tuple[str, ...]:
-        """The keys as they are printed on a keyboard."""
-        return tuple(KEY_SIGNS.get(key, key) for key in self.keys.split(","))
-
+from tui.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
     Action("pause", "p", "Pause", "Hold still at the next boundary; everything stays in memory.", Pause),
@@ -32,8 +12,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
     Action("restart", "k", "Restart", "End a worker that hangs; go on from the newest checkpoint.", RestartWorker),
     Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
-    Action("detach", "q,escape", "Detach", "Leave this screen; the run goes on by itself."),
-    Action("help", "question_mark", "Help", "Explain keys, marks and colours."),
 )
 NOT_ON_THE_BAR = frozenset({"dismiss"})  # its button sits on the warning itself
 ONLY_WHEN_STALLED = frozenset({"restart"})  # on the bar; its key always works, and asks first
