@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -64,15 +65,26 @@ def load_adapter_state(unet: UNet2DConditionModel, state: Mapping[str, Tensor]) 
             parameter.copy_(state[name])
 
 
-def load_adapter_file(unet: UNet2DConditionModel, path: Path) -> None:
-    """Put a trained adapter into a UNet that has none.
+@dataclass(frozen=True)
+class StoredAdapter:
+    """An adapter as a file holds it: weights by peft's names, and what they were trained with."""
+
+    state: Mapping[str, Tensor]
+    rank: int
+    alpha: float
+    targets: list[str]
+    base: str  # the base model's name or path; empty if nobody wrote it down
+
+
+def load_adapter_file(unet: UNet2DConditionModel, path: Path, weight: float = 1.0) -> None:
+    """Put a trained adapter into a UNet that has none; its output counts `weight` times, so that 0 is the base model.
 
     `path` is a lora_weights folder, a checkpoint, or the adapter_model.safetensors in one of them. Raises ModelError
     if it cannot be read or does not fit the UNet, which is then as before.
     """
     file = path / ADAPTER_FILE if path.is_dir() else path
     try:
-        state, rank, alpha, targets = _read_adapter(file)
+        stored = _read_adapter(file)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, CheckpointError) as error:
         raise ModelError(
             f"The adapter {path} cannot be read",
@@ -80,26 +92,33 @@ def load_adapter_file(unet: UNet2DConditionModel, path: Path) -> None:
             f"Give a run's lora_weights folder, with {ADAPTER_FILE} and {ADAPTER_CONFIG_FILE} in it, or a checkpoint.",
         ) from error
     try:
-        _check_targets(unet, targets)
-        _inject(unet, rank, alpha, targets, dropout=0.0)
-        load_adapter_state(unet, state)
+        _check_targets(unet, stored.targets)
+        _inject(unet, stored.rank, stored.alpha, stored.targets, dropout=0.0)
+        load_adapter_state(unet, stored.state)
     except (CheckpointError, ConfigError) as error:
         unet.unload_lora()
         raise ModelError(
             f"The adapter {path} does not fit this base model",
             f"{error.what}. {error.why}",
-            "Name the base model that it was trained on.",
+            f"Name the base model that it was trained on{f': {stored.base}' if stored.base else ''}.",
         ) from error
+    unet.set_adapters(ADAPTER_NAME, weight)
 
 
-def _read_adapter(file: Path) -> tuple[dict[str, Tensor], int, float, list[str]]:
-    """Weights by peft's names, rank, alpha and target modules, from a checkpoint or from peft's two files."""
+def _read_adapter(file: Path) -> StoredAdapter:
+    """An adapter from a checkpoint or from peft's two files."""
     if (file.parent / MANIFEST).is_file():
-        saved, settings = load_checkpoint(file.parent)
-        return dict(saved.adapter), settings["lora_rank"], settings["lora_alpha"], settings["lora_target_modules"]
+        saved, config = load_checkpoint(file.parent)
+        return StoredAdapter(
+            saved.adapter, config["lora_rank"], config["lora_alpha"], config["lora_target_modules"],
+            config["pretrained_model_name_or_path"],
+        )  # fmt: skip
+    if file.name != ADAPTER_FILE and file.is_file():
+        raise ValueError(f"{file.name} is in another format than {ADAPTER_FILE}.")
     settings = json.loads(file.with_name(ADAPTER_CONFIG_FILE).read_text(encoding="utf-8"))
     state = {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in load_file(file).items()}
-    return state, settings["r"], settings["lora_alpha"], settings["target_modules"]
+    base = settings.get("base_model_name_or_path") or ""
+    return StoredAdapter(state, settings["r"], settings["lora_alpha"], settings["target_modules"], base)
 
 
 def _inject(unet: UNet2DConditionModel, rank: int, alpha: float, targets: list[str], dropout: float) -> None:

@@ -3,60 +3,124 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from engine import device as devices
 from engine import tool
+from engine.contract import generated
 from engine.contract.config import TrainingConfig
+from engine.contract.errors import TrainingError
+from engine.contract.generated import GeneratedPicture
+from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import Workspace
 from engine.latent_cache import EmbeddingCache
 from engine.lora import load_adapter_file
-from engine.preparation import load_model, write_demo
-from engine.validation import ImageSettings, generate, save_labelled
+from engine.model import BaseModel
+from engine.preparation import load_model
+from engine.validation import GeneratedImage, ImageSettings, generate, save_labelled
 
-PICTURES = 3
+PICTURES = 3  # where nobody says which
 
 
 def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Namespace) -> int:
-    """Write the pictures and print their paths; exit code 1 if one of them cannot be right."""
+    """Write the pictures and their list, and print their paths; exit code 1 if one of them cannot be right."""
+    phases = _progress_as_lines if arguments.json else tool.print_progress
     device = devices.choose_device(config.device)
     precision = devices.choose_precision(config.mixed_precision, device)
-    write_demo(config, workspace)
-    base = load_model(config, precision, tool.print_progress, tool.print_warning)
+    base = load_model(config, precision, phases, tool.print_warning)
     devices.choose_threads(device, sum(parameter.numel() for parameter in base.unet.parameters()))
     if arguments.adapter:
-        load_adapter_file(base.unet, arguments.adapter)
+        load_adapter_file(base.unet, arguments.adapter, arguments.adapter_weight)
 
-    given = arguments.prompt or [prompt for prompt in config.validation_prompts if prompt.strip()]
-    prompts = given if arguments.prompt else (given * PICTURES)[:PICTURES]
-    wanted = [(prompt, config.seed + index) for index, prompt in enumerate(prompts)]
+    wanted = _wanted(config, arguments)
     embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
     devices.move(base.text_encoder, device)
-    texts = [config.validation_negative_prompt, *prompts]
-    embeddings.fill(texts, device.torch, tool.print_progress("encoding prompts"))
+    texts = [config.validation_negative_prompt, *(prompt for prompt, _ in wanted)]
+    embeddings.fill(texts, device.torch, phases("encoding prompts"))
     devices.move(base.text_encoder, devices.CPU)
     devices.move(base.unet, device)
 
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    faults = 0
     settings = ImageSettings.of(config, device, config.train_batch_size)
-    for made in generate(base.unet, base, embeddings, wanted, settings, device, tool.print_progress("denoising")):
-        path = folder / f"{made.index:02d}.png"
-        save_labelled(made, path, model=base.source, adapter=arguments.adapter or "none")
-        print(f"{path}  seed {made.seed}  {made.prompt}")
-        if made.fault:
-            faults += 1
-            print(f"[WARN] {path.name} {made.fault}; try mixed_precision no.", file=sys.stderr)
-    return 1 if faults else 0
+    pictures: list[GeneratedPicture] = []
+    for made in _drawn(base, embeddings, wanted, settings, device, phases("denoising")):
+        pictures.append(_saved(made, folder, settings, base.source, arguments))
+        generated.write_list(folder, pictures)
+        _tell(pictures[-1], arguments.json)
+    return 1 if any(picture.fault for picture in pictures) else 0
+
+
+def _wanted(config: TrainingConfig, arguments: argparse.Namespace) -> list[tuple[str, int]]:
+    """Prompts and seeds: the prompts that were given, or some of the config's, each so often; no seed comes twice."""
+    given = [prompt for prompt in config.validation_prompts if prompt.strip()]
+    prompts = arguments.prompt or (given * PICTURES)[:PICTURES]
+    repeated = [prompt for prompt in prompts for _ in range(arguments.count)]
+    return [(prompt, config.seed + index) for index, prompt in enumerate(repeated)]
+
+
+def _drawn(
+    base: BaseModel, embeddings: EmbeddingCache, wanted: list[tuple[str, int]], settings: ImageSettings,
+    device: devices.Device, progress: Callable[[int, int], Any],
+) -> Iterator[GeneratedImage]:  # fmt: skip
+    """The pictures in their order, in smaller batches if memory runs out. Raises TrainingError if none fits."""
+    done = 0
+    while done < len(wanted):
+        try:
+            for made in generate(base.unet, base, embeddings, wanted[done:], settings, device, progress):
+                yield replace(made, index=done)
+                done += 1
+        except Exception as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            if settings.batch_size == 1:
+                raise TrainingError(
+                    "Memory ran out while a picture was drawn", str(error).splitlines()[0],
+                    "Close other programs, pause or stop a run on this device, or set a smaller resolution.",
+                ) from error  # fmt: skip
+            settings = replace(settings, batch_size=settings.batch_size // 2)
+        devices.empty_cache(device)
+
+
+def _saved(
+    made: GeneratedImage, folder: Path, settings: ImageSettings, model: str, arguments: argparse.Namespace
+) -> GeneratedPicture:
+    """Write the PNG; its labels and the entry in the list say the same."""
+    path = folder / f"{made.index:02d}.png"
+    picture = GeneratedPicture(
+        str(path), made.prompt, settings.negative_prompt, made.seed, settings.inference_steps, settings.guidance_scale,
+        model, str(arguments.adapter) if arguments.adapter else None, arguments.adapter_weight, made.fault,
+    )  # fmt: skip
+    labels = {key: value for key, value in asdict(picture).items() if key not in {"file", "prompt", "seed", "fault"}}
+    save_labelled(made, path, **{**labels, "adapter": picture.adapter or "none"})
+    return picture
+
+
+def _tell(picture: GeneratedPicture, as_json: bool) -> None:
+    if as_json:
+        print(generated.encode(picture), flush=True)
+    else:
+        print(f"{picture.file}  seed {picture.seed}  {picture.prompt}", flush=True)
+    if picture.fault:
+        print(f"[WARN] {Path(picture.file).name} {picture.fault}; try mixed_precision no.", file=sys.stderr)
+
+
+def _progress_as_lines(phase: str) -> Callable[[int, int], None]:
+    return lambda done, total: print(generated.encode(PhaseProgressed(phase, done, total)), flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The arguments of this tool."""
+    """The arguments of this tool; seed, steps, guidance and negative prompt are settings of the config."""
     arguments = argparse.ArgumentParser(prog="engine.sample")
     arguments.add_argument("--adapter", type=Path)
+    arguments.add_argument("--adapter-weight", type=generated.adapter_weight, default=1.0)
     arguments.add_argument("--prompt", action="append")
+    arguments.add_argument("--count", type=generated.picture_count, default=1)
     arguments.add_argument("--output", type=Path)
+    arguments.add_argument("--json", action="store_true")
     return arguments
 
 

@@ -31,6 +31,9 @@ def run(parser: argparse.ArgumentParser, tool: Tool) -> int:
     except BrokenPipeError:
         sys.stdout = None  # whoever read it has seen enough; nothing is left to flush
         return 141  # 128 + SIGPIPE, as a shell has it
+    except OSError as error:
+        print(f"\n{error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130

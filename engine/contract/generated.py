@@ -1,6 +1,7 @@
 """Pictures drawn on request: what is told of each while they are made, and the list that lies beside them."""
 
 import json
+from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import write_atomically
 
 LIST = "samples.json"
+MOST_PICTURES = 64  # of one prompt in one go
+MOST_WEIGHT = 2.0  # of an adapter; beyond, pictures fall apart
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,24 @@ class GeneratedPicture:
     adapter: str | None  # path of its folder or file; None for the base model alone
     adapter_weight: float = 1.0
     fault: str = ""  # why the picture cannot be right
+
+
+def picture_count(text: str) -> int:
+    """How many pictures of each prompt. Raises ArgumentTypeError, for the command line and the form alike."""
+    if text.strip().isdecimal() and 1 <= int(text) <= MOST_PICTURES:
+        return int(text)
+    raise ArgumentTypeError(f"{text!r} is no whole number from 1 to {MOST_PICTURES}")
+
+
+def adapter_weight(text: str) -> float:
+    """How much an adapter counts. Raises ArgumentTypeError."""
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1
+    if 0 <= weight <= MOST_WEIGHT:
+        return weight
+    raise ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_WEIGHT:g}")
 
 
 _SAID: TypeAdapter[PhaseProgressed | GeneratedPicture] = TypeAdapter(PhaseProgressed | GeneratedPicture)

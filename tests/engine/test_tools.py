@@ -123,7 +123,7 @@ def test_sample_draws_three_pictures_with_an_adapter(started: dict[str, Started]
     code, out, err = tool.ended()
     assert code == 0, err
     (folder,) = (tool.workspace.outputs / "samples").iterdir()
-    paths = sorted(folder.iterdir())
+    paths = sorted(folder.glob("*.png"))
     assert [path.name for path in paths] == ["00.png", "01.png", "02.png"]
     assert all(str(path) in out for path in paths)
     assert "torchvision" not in err
