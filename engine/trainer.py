@@ -17,6 +17,7 @@ from engine.contract.protocol import StepCompleted
 from engine.lora import adapter_state, load_adapter_state
 from engine.loss import loss_per_sample, prediction_target
 from engine.preparation import Prepared
+from engine.step_clock import StepClock
 
 MOST_OVERFLOWS = 24  # halvings of the fp16 loss scale within one step: from 65,536 to far below 1
 
@@ -31,6 +32,7 @@ class Trainer:
         self.config = config
         self.data = prepared.data
         self.device = prepared.device.torch
+        self.clock = StepClock(prepared.device)
         self.noise_scheduler = prepared.base.noise_scheduler
         self.parameters = prepared.parameters
         self.steps_done = 0
@@ -64,21 +66,26 @@ class Trainer:
 
         Raises NonFiniteError, before the optimizer has moved, if a loss or gradient is not finite.
         """
-        started, held = time.perf_counter(), 0.0
+        started, held, clock = time.perf_counter(), 0.0, self.clock
+        clock.start(self.steps_done + 1)
         for _ in range(MOST_OVERFLOWS):
             losses = []  # of each sample, weighted
             for numbers in self._micro_batches():
                 held += boundary()
+                clock.skip()
                 self.unet.train()  # a validation at the boundary has left it in evaluation mode
                 batch = self.data.batch(numbers, self.device)
                 if self.config.lora_dropout:
                     torch.manual_seed(self.config.seed + numbers[0])  # the only draw that torch makes itself
                 noisy = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
                 target = prediction_target(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
+                clock.lap("data")
                 predicted = self.unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
                 loss = loss_per_sample(self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma)
+                clock.lap("forward")
                 self.accelerator.backward(loss.sum() / self.config.effective_batch_size)
                 losses.append(loss.detach())
+                clock.lap("backward")
             norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
             if not self._overflowed(torch.cat(losses), norm):
                 break
@@ -89,6 +96,8 @@ class Trainer:
         self.optimizer.step()
         self.update_torn = False
         self._advance()
+        clock.lap("optimizer")
+        clock.finish()
         return StepCompleted(
             step=self.steps_done,
             epoch=self.data.stream.epoch(self.samples_seen - 1),

@@ -131,6 +131,8 @@ class TrainingLoop:
             return self._skip(fault)
         trainer.skipped_in_a_row = 0
         self._emit(completed, None)
+        if timed := trainer.clock.report(completed.step):
+            self._emit(timed, None)
         self._tracker.step(completed)
         if warning := self._gradients.see(completed):
             self._emit(warning, None)

@@ -29,6 +29,11 @@ def describe(event: p.Event) -> str:
                 f"step {event.step} epoch {event.epoch} loss {event.train_loss:.4f} lr {event.learning_rate:.2e} "
                 f"grad {event.gradient_norm:.3g} {event.seconds:.2f} s"
             )
+        case p.StepTimed():
+            return (
+                f"Seconds of a step: data {event.data:.3g}, forward {event.forward:.3g}, "
+                f"backward {event.backward:.3g}, optimizer {event.optimizer:.3g}"
+            )
         case p.StepSkipped(step=step, samples=samples, why=why):
             return f"Step {step} was skipped: {why} (samples {', '.join(samples)})"
         case p.MicroBatchChanged():

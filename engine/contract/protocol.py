@@ -128,6 +128,17 @@ class StepCompleted:
 
 
 @dataclass(frozen=True)
+class StepTimed:
+    """Where the time of a step goes: mean seconds of its parts over the steps measured since the last such event."""
+
+    step: int
+    data: float
+    forward: float
+    backward: float
+    optimizer: float
+
+
+@dataclass(frozen=True)
 class StepSkipped:
     """A step gave a number that is not finite, so the weights stayed as they were; `samples` are ids."""
 
@@ -288,7 +299,7 @@ class UnknownEvent:
 
 Event: TypeAlias = (
     RunStarted | WorkerStarted | StateChanged | PhaseProgressed | TrainingPrepared | RunResumed | StepCompleted
-    | StepSkipped | MicroBatchChanged | ValidationLossMeasured | ValidationImageSaved | CheckpointSaved
+    | StepTimed | StepSkipped | MicroBatchChanged | ValidationLossMeasured | ValidationImageSaved | CheckpointSaved
     | CheckpointRemoved | AdapterExported | MemorySampled | LogRecorded | WarningRaised | CommandAccepted
     | CommandRejected | CommandCompleted | WorkerStalled | WorkerDied | RunFinished | RunFailed | UnknownEvent
 )  # fmt: skip

@@ -13,6 +13,7 @@ class ProtocolError(ValueError):
     """A line that is no message of this protocol."""
 
 
+_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
 _EVENTS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event) if kind is not UnknownEvent
 }
@@ -21,12 +22,19 @@ _COMMANDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for k
 
 def _parse(line: str | bytes) -> dict[str, Any]:
     try:
-        message = json.loads(line)
+        message = _from_json(line)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError("no object with a type")
     return message
+
+
+def _from_json(line: str | bytes) -> Any:
+    try:
+        return _PLAIN.validate_json(line)  # a third of the time of json.loads
+    except ValueError:
+        return json.loads(line)  # knows the half of a surrogate pair, as a path in an odd encoding leaves it
 
 
 def _body(message: dict[str, Any], adapters: dict[str, TypeAdapter[Any]]) -> Any:
