@@ -14,7 +14,9 @@ from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import ConfigError, RunError, ShoeloraError
+from engine.contract.generated import adapter_weight, picture_count
 from engine.contract.run_dir import RunDir, Workspace, find_run, list_runs
+from engine.contract.saved_adapters import find_adapter
 from tui import run_commands
 from tui.config_flags import CommandParser, add_setting_flags, settings_from
 from tui.foreground import follow_training, watch_lines
@@ -23,6 +25,11 @@ Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"  # argparse ha
 
 OBEYED, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141  # what a shell reports for a command whose reader went away
+SHORT_NAMES = {
+    "--steps": "validation_inference_steps",
+    "--guidance": "validation_guidance_scale",
+    "--negative-prompt": "validation_negative_prompt",
+}  # of settings that matter most to `sample`
 FIRST_WORDS = """There is no run here yet. To begin:
   shoelora-tui train --config demo      a small run of two minutes, with pictures drawn for it
   shoelora-tui check                    is this machine ready, are data and base model there?
@@ -94,9 +101,7 @@ def _add_training_commands(commands: Commands) -> None:
     check.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     preflight = _add(commands, "preflight", "train five steps without keeping them, and report", act=_preflight)
     sample = _add(commands, "sample", "draw pictures with the base model or with an adapter", act=_sample)
-    sample.add_argument("--adapter", metavar="PATH", help="a run's lora_weights folder, or a file in it")
-    sample.add_argument("--prompt", nargs="+", action="extend", default=[], metavar="TEXT", help="what to draw")
-    sample.add_argument("--output", metavar="DIR", help="where the pictures go")
+    _add_sampling(sample)
     for parser in (train, check, preflight, sample):
         parser.usage = f"{parser.prog} [--config NAME_OR_PATH] [--SETTING VALUE ...] [options]"
         parser.epilog = "Settings may be spelled with underscores or dashes. true or no value turns a switch on."
@@ -105,6 +110,22 @@ def _add_training_commands(commands: Commands) -> None:
             help="a preset's name or a JSON file (default: training_config)",
         )  # fmt: skip
         add_setting_flags(parser)
+
+
+def _add_sampling(sample: CommandParser) -> None:
+    """What `sample` has beside the settings, and short names for those of them that matter to it."""
+    sample.add_argument("--prompt", nargs="+", action="extend", default=[], metavar="TEXT", help="what to draw")
+    sample.add_argument("--count", type=picture_count, metavar="INTEGER", help="pictures of each prompt (default: 1)")
+    sample.add_argument(
+        "--adapter", metavar="RUN_OR_PATH", help="a run, a lora_weights folder, a file, or a checkpoint"
+    )
+    sample.add_argument("--adapter-weight", type=adapter_weight, metavar="NUMBER", help="0 to 2 (default: 1)")
+    sample.add_argument("--output", metavar="DIR", help="where the pictures go")
+    sample.add_argument("--json", action="store_true", help="one JSON object per line: progress, then each picture")
+    for name, setting in SHORT_NAMES.items():
+        sample.add_argument(
+            name, dest=setting, default=argparse.SUPPRESS, metavar="VALUE", help=f"short for --{setting}"
+        )
 
 
 def _add_run_commands(commands: Commands) -> None:
@@ -182,11 +203,14 @@ def _preflight(arguments: argparse.Namespace) -> int:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
+    config, workspace = _config(arguments)[0], _workspace(arguments)
     options = [f"--prompt={prompt}" for prompt in arguments.prompt]
     # The tool runs in the workspace, the paths were typed here.
-    options += [f"--{name}={Path(path).expanduser().resolve()}" for name in ("adapter", "output")
-                if (path := getattr(arguments, name))]  # fmt: skip
-    return control.run_tool("sample", _config(arguments)[0], _workspace(arguments), options)
+    options += [f"--adapter={find_adapter(workspace, arguments.adapter)}"] if arguments.adapter else []
+    options += [f"--output={Path(arguments.output).expanduser().resolve()}"] if arguments.output else []
+    options += [f"--count={arguments.count}"] if arguments.count else []
+    options += [] if arguments.adapter_weight is None else [f"--adapter-weight={arguments.adapter_weight}"]
+    return control.run_tool("sample", config, workspace, options + (["--json"] if arguments.json else []))
 
 
 def _open_runs(arguments: argparse.Namespace) -> int:

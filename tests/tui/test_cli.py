@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from engine import control
 from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.journal import JournalWriter
 from engine.contract.run_dir import RunDir, RunLock, Workspace, create_run
+from engine.contract.saved_adapters import ADAPTER_FILE
 from engine.control_socket import ControlSocket
 from tui.cli import main
 
@@ -98,6 +100,9 @@ def live(run: RunDir) -> Iterator[RunLock]:
         (["preflight", "--lr_warmup_steps", "9000"], "lr_warmup_steps 9000 is longer than the run"),
         (["check", "--device", "mps", "--lora_dropout", "0.1"], "pytorch #194478"),
         (["sample", "--config", "{damaged}"], "not valid JSON"),
+        (["sample", "--count", "0"], "argument --count: '0' is no whole number from 1 to 64"),
+        (["sample", "--adapter-weight", "3"], "argument --adapter-weight: '3' is no number from 0 to 2"),
+        (["sample", "--steps", "0"], "validation_inference_steps = '0': input should be greater than or equal to 1"),
         (["train", "--config", "{unknown}"], "unknown setting train_batchsize; did you mean train_batch_size?"),
     ],
 )
@@ -111,6 +116,32 @@ def test_a_mistake_in_what_was_typed_exits_with_2_and_says_what_was_meant(
     assert shoelora(*words) == 2
     assert said in shoelora.err
     assert not (tmp_path / "outputs").exists()
+
+
+def test_sample_hands_on_what_was_typed(shoelora: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(shoelora.workspace)
+    run.lora_weights.mkdir()
+    (run.lora_weights / ADAPTER_FILE).touch()
+    asked: list[tuple[TrainingConfig, list[str]]] = []
+
+    def run_tool(_tool: str, config: TrainingConfig, _place: Workspace, words: list[str]) -> int:
+        asked.append((config, words))
+        return 0
+
+    monkeypatch.setattr(control, "run_tool", run_tool)
+    assert shoelora(
+        "sample", "--prompt", "red", "blue shoes", "--count", "3", "--adapter", "shoes", "--adapter-weight", "0",
+        "--steps", "9", "--guidance", "2", "--negative-prompt", "blurry", "--seed", "5", "--json", "--output", "out",
+    ) == 0  # fmt: skip
+    ((config, words),) = asked
+    assert words == [
+        "--prompt=red", "--prompt=blue shoes", f"--adapter={run.lora_weights}", f"--output={Path.cwd() / 'out'}",
+        "--count=3", "--adapter-weight=0.0", "--json",
+    ]  # fmt: skip
+    assert (config.validation_inference_steps, config.validation_guidance_scale) == (9, 2)
+    assert (config.validation_negative_prompt, config.seed) == ("blurry", 5)
+    assert shoelora("sample", "--adapter", "boots") == 1
+    assert "There is no adapter boots" in shoelora.err and "shoes" in shoelora.err
 
 
 # ---- without a run --------------------------------------------------------------------------------------------------
