@@ -58,7 +58,7 @@ def check_torch(_: TrainingConfig, __: Workspace) -> Check:
     return Check("torch", "OK", f"{facts['torch']}, {facts['cpu_threads']} CPU threads")
 
 
-def check_device(config: TrainingConfig, workspace: Workspace) -> Check:
+def check_device(config: TrainingConfig, _: Workspace) -> Check:
     """Which device would train, and why the faster ones would not."""
     from engine import device
 
@@ -66,7 +66,7 @@ def check_device(config: TrainingConfig, workspace: Workspace) -> Check:
     chosen = device.choose_device(config.device)
     device.choose_precision(config.mixed_precision, chosen)
     text = f"{chosen.name} ({chosen.reason}); " + "; ".join(f"{name}: {fact}" for name, fact in facts.items())
-    if chosen.name == "cpu" and _base_bytes(config, workspace) >= SMALL_MODEL:
+    if chosen.name == "cpu" and model_bytes(config.pretrained_model_name_or_path) >= SMALL_MODEL:
         return Check(
             "device", "WARN", text, "A run of SD 1.5 takes days on a CPU; use an Apple Silicon Mac or an NVIDIA GPU."
         )
@@ -92,11 +92,11 @@ def package(name: str) -> CheckFunction:
     return lambda _, __: check_package(name)
 
 
-def check_memory(config: TrainingConfig, workspace: Workspace) -> Check:
+def check_memory(config: TrainingConfig, _: Workspace) -> Check:
     """Memory of this machine, and of the device where it has its own bound, against the estimate."""
     from engine import device
 
-    need = memory_need(config, _base_bytes(config, workspace))
+    need = memory_need(config, model_bytes(config.pretrained_model_name_or_path))
     system = psutil.virtual_memory()
     bound = device.memory(device.choose_device(config.device)).limit or system.total
     text = f"about {_gib(need)} needed; {_gib(bound)} can be used, {_gib(system.available)} of the system is free"
@@ -110,7 +110,7 @@ def check_memory(config: TrainingConfig, workspace: Workspace) -> Check:
 
 def check_disk(config: TrainingConfig, workspace: Workspace) -> Check:
     """Room in the workspace against the estimate."""
-    need = disk_need(config, _base_bytes(config, workspace), _sample_count(config, workspace))
+    need = disk_need(config, model_bytes(config.pretrained_model_name_or_path), _sample_count(config, workspace))
     free = shutil.disk_usage(workspace.root).free
     text = f"about {_gib(need)} needed; {_gib(free)} free in {workspace.root}"
     remedy = "Make room, name another --workspace, or set save_final_pipeline false."
@@ -121,8 +121,6 @@ def check_disk(config: TrainingConfig, workspace: Workspace) -> Check:
 
 def check_dataset(config: TrainingConfig, workspace: Workspace) -> Check:
     """Pictures and captions, as far as that can be told without decoding the pictures."""
-    if _drawn_at_the_first_run(config, workspace):
-        return Check("data set", "OK", "the demo's own, drawn at its first run")
     dataset = read_dataset(workspace.root / config.train_data_dir)
     count = len(dataset.samples)
     require_usable(dataset, config.effective_batch_size, held_out_count(count, config.validation_split))
@@ -133,12 +131,9 @@ def check_dataset(config: TrainingConfig, workspace: Workspace) -> Check:
     return Check("data set", "WARN", f"{text}; {dataset.bad} left out: {named}", "Mend or remove them.")
 
 
-def check_base_model(config: TrainingConfig, workspace: Workspace) -> Check:
+def check_base_model(config: TrainingConfig, _: Workspace) -> Check:
     """Whether the base model lies on this computer, whole and of the right kind."""
-    name = config.pretrained_model_name_or_path
-    if name == str(workspace.demo_model) and not workspace.demo_model.exists():
-        return Check("base model", "OK", "the demo's own, made at its first run")
-    source = find_base_model(name)
+    source = find_base_model(config.pretrained_model_name_or_path)
     if source.notices:
         return Check("base model", "WARN", "; ".join(source.notices), "Put the new name into the config.")
     return Check("base model", "OK", str(source.path))
@@ -162,19 +157,7 @@ def check_terminal(_: TrainingConfig, __: Workspace) -> Check:
     return Check("terminal", "WARN" if wishes else "OK", text, " ".join(wishes))
 
 
-def _base_bytes(config: TrainingConfig, workspace: Workspace) -> int:
-    """Size of the base model; nothing for the demo's, which may not have been made yet."""
-    name = config.pretrained_model_name_or_path
-    return 0 if name == str(workspace.demo_model) else model_bytes(name)
-
-
-def _drawn_at_the_first_run(config: TrainingConfig, workspace: Workspace) -> bool:
-    return config.train_data_dir == str(workspace.demo_data) and not workspace.demo_data.exists()
-
-
 def _sample_count(config: TrainingConfig, workspace: Workspace) -> int:
-    if _drawn_at_the_first_run(config, workspace):
-        return 0
     try:
         return len(read_dataset(workspace.root / config.train_data_dir).samples)
     except ShoeloraError:  # told by the check of the data set

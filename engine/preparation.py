@@ -24,8 +24,6 @@ from engine.dataset import (
     require_usable,
     split,
 )
-from engine.demo.base_model import write_base_model
-from engine.demo.drawing import draw_dataset
 from engine.latent_cache import EmbeddingCache, LatentCache, Progress, file_digest
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
@@ -67,7 +65,6 @@ def prepare(config: TrainingConfig, workspace: Workspace, phases: Phases, warn: 
     config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
     precision = devices.choose_precision(config.mixed_precision, device)
     _require_batch_fits(config, device)
-    write_demo(config, workspace)
     dataset = _read_usable(config, phases)
 
     base = load_model(config, precision, phases, warn)
@@ -90,14 +87,6 @@ def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:
             if most
             else "Set a smaller resolution.",
         )
-
-
-def write_demo(config: TrainingConfig, workspace: Workspace) -> None:
-    """Make the built-in model and pictures if the config names them and they are not there yet."""
-    if config.pretrained_model_name_or_path == str(workspace.demo_model):
-        write_base_model(workspace.demo_model)
-    if config.train_data_dir == str(workspace.demo_data):
-        draw_dataset(workspace.demo_data)
 
 
 def load_model(config: TrainingConfig, precision: devices.Precision, phases: Phases, warn: Warn) -> BaseModel:

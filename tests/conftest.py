@@ -23,13 +23,13 @@ if TYPE_CHECKING:  # torch is not imported at the top: tests of the console must
 
 @pytest.fixture(scope="session")
 def base_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo base model, read only: a diffusers folder of 4 MB. Each pytest-xdist worker writes its own."""
+    """A tiny base model, read only: a diffusers folder of 4 MB. Each pytest-xdist worker writes its own."""
     import torch
 
-    from engine.demo.base_model import write_base_model
+    from tests.tiny_base_model import write_base_model
 
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("demo") / "base_model"
+    folder = tmp_path_factory.mktemp("tiny") / "base_model"
     write_base_model(folder)
     return folder
 

@@ -143,8 +143,21 @@ def _end(run: RunDir) -> int:
     return 1
 
 
+def learned(view: RunView) -> list[str]:
+    """The held-out loss before and after, if it was measured twice."""
+    if len(view.validation_losses) < 2:
+        return []
+    first, last = view.validation_losses[0], view.validation_losses[-1]
+    change = (last.loss - first.loss) / first.loss if first.loss else 0.0
+    than = f"at step {first.step}" if first.step else "of the base model"
+    more = "more" if change > 0 else "less"
+    return [
+        f"Held-out loss {loss(last.loss)} at step {last.step}, {loss(first.loss)} {than}: {abs(change):.0%} {more}."
+    ]
+
+
 def made(run: RunDir) -> list[str]:
-    """What a run left behind, one path a line, beginning with how it ended."""
+    """What a run learned and left behind, one path a line, beginning with how it ended."""
     view = view_run(run)
     files = sorted(run.lora_weights.iterdir()) if run.lora_weights.is_dir() else []
     places = [("Adapter", file) for file in files]
@@ -154,7 +167,7 @@ def made(run: RunDir) -> list[str]:
         ("Checkpoints", run.checkpoints),
         ("Log", run.workspace.root / view.log_dir / "main_log.txt"),
     ]
-    lines = [f"Run {run.name} {view.state.value} at step {view.step} of {view.max_train_steps}."]
+    lines = [f"Run {run.name} {view.state.value} at step {view.step} of {view.max_train_steps}.", *learned(view)]
     lines += [f"{name}: {path}" for name, path in places if path.exists()]
     if view.state is RunState.STOPPED:
         lines.append(f"Go on with: shoelora-tui resume {run.name}")

@@ -41,16 +41,6 @@ class Workspace:
         """Latents and embeddings, shared by all runs; may be deleted at any time while none is live."""
         return self.outputs / ".cache"
 
-    @property
-    def demo_model(self) -> Path:
-        """The built-in base model, written at the first demo run."""
-        return self.outputs / ".demo" / "base_model"
-
-    @property
-    def demo_data(self) -> Path:
-        """The built-in training pictures, drawn at the first demo run."""
-        return self.outputs / ".demo" / "shoes"
-
     def log_dir(self, run: str) -> Path:
         """A new folder for one start of a run: logs/<date>/train_<run>/<time>."""
         now = time.localtime()

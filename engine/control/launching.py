@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+from engine import demo
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, DataError, RunError
 from engine.contract.journal import replay
@@ -25,15 +26,15 @@ def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") 
     """
     name = config.run_name or free_name(workspace, preset)
     config = resolve(workspace, config).model_copy(update={"run_name": name})
-    _require_folders(workspace, config)
+    _require_folders(config)
     run = create_run(workspace, name, config)
     start_supervisor(run)
     return run
 
 
-def _require_folders(workspace: Workspace, config: TrainingConfig) -> None:
+def _require_folders(config: TrainingConfig) -> None:
     data, checkpoint = Path(config.train_data_dir), config.resume_from_checkpoint
-    if data != workspace.demo_data and not data.is_dir():
+    if not data.is_dir():
         raise DataError(
             f"There is no folder {data}",
             "train_data_dir names it.",
@@ -61,12 +62,11 @@ def resolve(workspace: Workspace, config: TrainingConfig) -> TrainingConfig:
     """The config with paths made absolute, so that it means the same from every folder."""
     changes: dict[str, str] = {}
     model, data, begin = config.pretrained_model_name_or_path, config.train_data_dir, config.resume_from_checkpoint
-    if model == "demo":
-        changes["pretrained_model_name_or_path"] = str(workspace.demo_model)
+    if embedded := demo.base_model(model):
+        changes["pretrained_model_name_or_path"] = str(embedded)
     elif (local := workspace.root / Path(model).expanduser()).exists():
         changes["pretrained_model_name_or_path"] = str(local.resolve())
-    demo_data = data == "demo"
-    folder = workspace.demo_data if demo_data else (workspace.root / Path(data).expanduser()).resolve()
+    folder = demo.data_folder(data, workspace) or (workspace.root / Path(data).expanduser()).resolve()
     changes["train_data_dir"] = str(folder)
     if begin == "latest":
         changes["resume_from_checkpoint"] = str(newest_checkpoint_folder(workspace))

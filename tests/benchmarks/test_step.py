@@ -17,7 +17,7 @@ from engine.clip_bpe import clip_tokenizer, read_merges
 from engine.contract.config import TrainingConfig
 from engine.contract.run_dir import Workspace
 from engine.dataset import Sample
-from engine.demo.base_model import write_base_model
+from engine.demo import BASE_MODEL
 from engine.demo.drawing import draw_dataset
 from engine.latent_cache import EmbeddingCache, LatentCache, file_digest
 from engine.lora import add_adapter
@@ -27,6 +27,7 @@ from engine.noise import SampleStream
 from engine.preparation import Prepared, prepare
 from engine.trainer import Trainer
 from engine.training_data import TrainingData
+from tests.tiny_base_model import write_base_model
 
 SD15_UNET_PARAMETERS = 859_520_964
 SD15_ADAPTER_PARAMETERS = 1_594_368  # rank 8 on to_q, to_k, to_v, to_out.0
@@ -49,14 +50,13 @@ def test_sd15_step(tmp_path: Path) -> None:
 def test_demo_step(tmp_path: Path) -> None:
     """The demo model, where everything around the arithmetic weighs most."""
     torch.set_num_threads(1)
-    write_base_model(tmp_path / "model")
     draw_dataset(tmp_path / "shoes")
     config = TrainingConfig(
-        pretrained_model_name_or_path=str(tmp_path / "model"), train_data_dir=str(tmp_path / "shoes"), resolution=64,
+        pretrained_model_name_or_path=str(BASE_MODEL), train_data_dir=str(tmp_path / "shoes"), resolution=64,
         train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="none", device="cpu",
     )  # fmt: skip
     prepared = prepare(config, Workspace(tmp_path), lambda _: silent, lambda _: None)
-    compare("demo, 8x8 latents, batch 4 x 2, fp32", prepared, rounds=40)
+    compare("demo, 16x16 latents, batch 4 x 2, fp32", prepared, rounds=40)
 
 
 def silent(_done: int, _total: int) -> None:
@@ -95,15 +95,15 @@ def bare_step(trainer: Trainer) -> float:
 
 
 def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
-    """SD 1.5's UNet and text encoder with random weights; the demo's VAE, which has the same factor and channels."""
+    """SD 1.5's UNet and text encoder with random weights; a tiny VAE, which has the same factor and channels."""
     write_base_model(folder / "model")
-    demo = load_base_model(str(folder / "model"), torch.float32, "auto")
+    tiny = load_base_model(str(folder / "model"), torch.float32, "auto")
     unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(SD15_CONFIGS / "unet"))
     encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(SD15_CONFIGS / "text_encoder"))
     tokenizer = clip_tokenizer(read_merges(SD15_CONFIGS / "tokenizer" / "merges.txt"))
     for module in (unet, encoder):
         module.requires_grad_(False).eval()
-    base = BaseModel(unet, demo.vae, encoder, tokenizer, demo.noise_scheduler, demo.scheduler, "random weights", ())
+    base = BaseModel(unet, tiny.vae, encoder, tokenizer, tiny.noise_scheduler, tiny.scheduler, "random weights", ())
     draw_dataset(folder / "shoes", count=2, resolution=config.resolution)
     images = {name: folder / f"shoes/images/{name}.png" for name in ("0001", "0002")}
     samples = [(Sample(name, path, (f"shoe {name}",)), file_digest(path)) for name, path in images.items()]

@@ -114,7 +114,7 @@ def test_a_data_set_without_captions_fails_in_words_and_goes_on_when_they_are_th
     assert not any(isinstance(r.event, WorkerDied) for r in records), "a refusal is no crash: nothing to restart"
 
     shoes.rmdir()
-    shoes.symlink_to(shared_workspace.demo_data)
+    shoes.symlink_to(shared_workspace.outputs / ".demo" / "shoes")
     control.restart(run)
     watch(run).until_the_end()
     assert run.state() is RunState.FINISHED

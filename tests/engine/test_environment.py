@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine import device
+from engine import demo, device
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import DataError
 from engine.contract.run_dir import Workspace
@@ -22,8 +22,8 @@ from engine.estimate import GIB, disk_need, memory_need, model_bytes
 def demo_config(workspace: Workspace, **changes: object) -> TrainingConfig:
     """The demo as engine.control resolves it."""
     settings = {
-        "pretrained_model_name_or_path": str(workspace.demo_model),
-        "train_data_dir": str(workspace.demo_data),
+        "pretrained_model_name_or_path": str(demo.BASE_MODEL),
+        "train_data_dir": str(demo.data_folder("demo", workspace)),
         "resolution": 64,
         "num_validation_images": 2,
     }
@@ -39,7 +39,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-def test_the_demo_can_be_trained_here_before_anything_was_made_for_it(workspace: Workspace) -> None:
+def test_the_demo_can_be_trained_here(workspace: Workspace) -> None:
     checks = checked(workspace)
     assert {name: check.text for name, check in checks.items() if check.verdict == "FAIL"} == {}
     assert verdict(list(checks.values())) == "Ready to train."
@@ -169,7 +169,7 @@ def test_a_torch_that_does_not_load_is_a_failed_check_and_no_traceback(workspace
 
 @pytest.mark.parametrize(("data", "code"), [("demo", 0), ("nowhere", 1)])
 def test_as_json_it_is_one_object_and_the_exit_code_says_the_same(workspace: Workspace, data: str, code: int) -> None:
-    folder = str(workspace.demo_data) if data == "demo" else data
+    folder = str(demo.data_folder("demo", workspace)) if data == "demo" else data
     done = subprocess.run(
         [sys.executable, "-m", "engine.environment", "--workspace", str(workspace.root), "--json"],
         input=demo_config(workspace, train_data_dir=folder).model_dump_json(),

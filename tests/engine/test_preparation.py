@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -245,17 +244,3 @@ def test_dropout_with_checkpointing_is_allowed_elsewhere(
 def test_a_base_model_that_is_not_there_is_refused(tiny_config: Config, tmp_path: Path, workspace: Workspace) -> None:
     with pytest.raises(ModelError):
         prepared(tiny_config(pretrained_model_name_or_path=str(tmp_path / "nowhere")), workspace)
-
-
-def test_the_demo_is_written_only_where_the_config_names_it(
-    tiny_config: Config, base_model_dir: Path, workspace: Workspace, data: Path
-) -> None:
-    prepared(tiny_config(train_data_dir=str(data)), workspace)
-    assert not workspace.demo_model.exists()
-    assert not workspace.demo_data.exists()
-    shutil.copytree(base_model_dir, workspace.demo_model)
-    demo: dict[str, Any] = {
-        "pretrained_model_name_or_path": str(workspace.demo_model), "train_data_dir": str(workspace.demo_data),
-    }  # fmt: skip
-    ready, _ = prepared(tiny_config(**demo), workspace)
-    assert len(ready.data.training) == 96 - 8

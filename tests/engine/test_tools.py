@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine import demo
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
@@ -60,7 +61,7 @@ def started(
 
     def start(name: str, tool: str, settings: dict[str, object], *arguments: str) -> None:
         workspace = Workspace(folder / name)
-        workspace.root.mkdir()
+        workspace.root.mkdir(exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"engine.{tool}", "--workspace", str(workspace.root), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=workspace.root,
@@ -71,9 +72,9 @@ def started(
         process.stdin = None
         running[name] = Started(workspace, process)
 
-    demo = Workspace(folder / "preflight")
-    start("preflight", "preflight", {"pretrained_model_name_or_path": str(demo.demo_model),
-                                     "train_data_dir": str(demo.demo_data), "max_train_steps": 100})  # fmt: skip
+    drawn = demo.data_folder("demo", Workspace(folder / "preflight"))
+    start("preflight", "preflight", {"pretrained_model_name_or_path": str(demo.BASE_MODEL), "max_train_steps": 100,
+                                     "train_data_dir": str(drawn)})  # fmt: skip
     start("no data", "preflight", {"train_data_dir": str(folder / "nowhere")})
     start("sample", "sample", {}, "--adapter", str(folder / "lora_weights"))
     yield running
@@ -90,7 +91,7 @@ def test_preflight_trains_five_steps_and_says_what_the_run_will_cost(started: di
     assert [number for number, _ in steps] == list("12345")
     assert "[OK] device: cpu (asked for), fp32 (" in out
     assert "[OK] data: 88 training and 8 validation samples, 0 skipped" in out
-    assert "[OK] adapter: 9,984 trainable parameters" in out
+    assert "[OK] adapter: 35,840 trainable parameters" in out
     figures = re.search(r"\[OK\] (\d+\.\d\d) s per step .*, peak memory (\d\.\d\d) GiB", out)
     cost = re.search(r"100 steps of 8 samples will take about (.*), validation not counted", out)
     assert figures, out

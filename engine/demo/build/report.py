@@ -24,7 +24,7 @@ ENLARGED = 2
 def write_report(folder: Path, base_model: Path) -> None:
     """Contact sheets and report.json for a saved base model, all in fp32, from fixed seeds."""
     folder.mkdir(parents=True, exist_ok=True)
-    pipeline = StableDiffusionPipeline.from_pretrained(base_model, torch_dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(base_model, dtype=torch.float32)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     figures = {}
