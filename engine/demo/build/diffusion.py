@@ -44,7 +44,7 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     )
     with torch.no_grad():
         for weight in encoder.get_input_embeddings().parameters():
-            weight *= EMBEDDING_GAIN
+            weight.mul_(EMBEDDING_GAIN)
     return encoder
 
 

@@ -111,7 +111,8 @@ def _in_each_process(
     """Run a stage in several processes of one thread each, which average their gradients."""
     meeting = folder / "meeting"
     meeting.unlink(missing_ok=True)
-    spawn(_take_part, (stage, recipe, folder, processes, meeting), nprocs=processes)
+    arguments = (stage, recipe, folder, processes, meeting)
+    spawn(_take_part, arguments, nprocs=processes)  # type: ignore[no-untyped-call]  # torch gives it no types
 
 
 def _take_part(
