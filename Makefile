@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench torture
+.PHONY: demo test check bench judge torture
 
 demo: $(VENV)/.installed
 	$(BIN)/shoelora-tui train --config demo --console
@@ -27,6 +27,10 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+# Two minutes: does the demo's base model draw what it is asked for; with RUN=outputs/NAME, what that run's adapter does.
+judge: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.judge $(if $(RUN),--run $(RUN),--base)
 
 # Half an hour: runs that are killed, torn and starved, each compared with one that was left alone. One trial again by
 # its seed: make torture TRIALS=1 SEED=17
