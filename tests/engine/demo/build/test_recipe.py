@@ -11,8 +11,6 @@ from engine.demo.build.autoencoder import (
     Pixels,
     encode,
     load_autoencoder,
-    new_autoencoder,
-    to_values,
     train_autoencoder,
 )
 from engine.demo.build.diffusion import FILLERS, load_diffusion, train_diffusion
@@ -29,14 +27,6 @@ DRAWN = [draw_thing(number) for number in range(28)]
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
     return np.stack([np.asarray(thing.picture) for thing in DRAWN])
-
-
-def test_a_new_autoencoder_lets_a_picture_through(pixels: Pixels) -> None:
-    """It begins near the identity: its latents already tell pictures apart."""
-    with torch.no_grad():
-        latents = new_autoencoder().encode(to_values(pixels)).latent_dist
-    assert latents.mean.shape == (28, 4, 16, 16)
-    assert latents.mean.std(dim=0).mean() > latents.std.mean()
 
 
 def test_a_few_steps_of_every_stage_make_a_pipeline(pixels: Pixels, tmp_path: Path) -> None:
