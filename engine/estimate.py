@@ -1,25 +1,64 @@
-"""What a run will need in memory and on disk, told before it starts; plain arithmetic over measured figures."""
+"""What a run will need in memory, on disk and in operations; plain arithmetic over measured figures."""
 
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from engine.contract.config import TrainingConfig
+from engine.unet_layers import SD15_UNET, UNetLayers, unet_layers
 
 GIB = 2**30
 SD15_BYTES = round((3.20 + 0.46 + 0.31) * GIB)  # UNet, text encoder and VAE in fp32
 SMALL_MODEL = GIB  # bytes; nothing of SD 1.5's size fits in less, even in fp16
-PROCESS = round(1.5 * GIB)  # Python with torch, diffusers and their libraries
-# UNet weights, and activations per sample at 512 px with LoRA rank 8; computed on meta tensors, fp32 and half.
-UNET_GIB = {"no": 3.2, "fp16": 1.6, "bf16": 1.6}
+PROCESS = round(1.5 * GIB)  # Python with torch, diffusers and their libraries, and the encoders, which rest on the CPU
+BYTES = {"no": 4, "fp16": 2, "bf16": 2}  # of one weight of the base model
+# Activations of SD 1.5 per sample at 512 px with LoRA rank 8; computed on meta tensors, fp32 and half.
 ACTIVATION_GIB = {
     "none": {"no": 5.1, "fp16": 4.65, "bf16": 4.65},
     "attention": {"no": 2.95, "fp16": 2.5, "bf16": 2.5},
     "full": {"no": 1.8, "fp16": 1.65, "bf16": 1.65},
 }
-ADAPTER_RANK_8 = 6_400_000  # bytes in fp32, on the attention projections; grows with the rank
-CHECKPOINT_COPIES = 3  # the adapter and AdamW's two moments
+# One training step of a sample in forward passes: the backward pass, and what is computed twice. 1,718, 1,778 and 2,308
+# GFLOP where a forward pass of SD 1.5 at 512 px has 803.
+STEP_FORWARDS = {"none": 2.14, "attention": 2.21, "full": 2.87}
+DECODING_FORWARDS = 3.1  # the VAE's decoder: 2,515 GFLOP for SD 1.5 at 512 px
+ADAPTER_COPIES = 4  # in memory: the adapter, its gradients, and AdamW's two moments
+CHECKPOINT_COPIES = 3  # on disk: the same without the gradients
+EXPORTS = 3  # the adapter for peft, for diffusers, and by kohya's names
+TENSOR_HEADER = 170  # bytes of a safetensors header for the name, type, shape and place of one tensor
 EMBEDDING = 77 * 768 * 4  # bytes of one caption's embedding
 LATENT = 4 * 4 * 2  # bytes of one latent pixel: four channels in fp32, mean and deviation
 IMAGE_SHARE = 1.5  # bytes of PNG per pixel of a validation image
+
+
+@dataclass(frozen=True)
+class MemoryParts:
+    """Bytes at the peak of a training step."""
+
+    weights: int
+    activations: int
+    optimizer: int  # with the adapter and its gradients
+    process: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(astuple(self))
+
+
+@dataclass(frozen=True)
+class DiskParts:
+    """Bytes that a run adds to the workspace."""
+
+    cache: int
+    checkpoints: int
+    images: int
+    adapter: int
+    pipeline: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(astuple(self))
 
 
 def model_bytes(name: str) -> int:
@@ -32,25 +71,86 @@ def model_bytes(name: str) -> int:
     return SD15_BYTES
 
 
+def model_layers(config: TrainingConfig) -> UNetLayers:
+    """The layers of the config's UNet; SD 1.5's if the base model does not say."""
+    own = Path(config.pretrained_model_name_or_path) / "unet" / "config.json"
+    try:
+        return unet_layers(own, config.resolution)
+    except (OSError, ValueError, KeyError, TypeError):
+        return unet_layers(SD15_UNET, config.resolution)
+
+
+def adapter_parameters(config: TrainingConfig) -> int:
+    """Trainable numbers for the chosen targets and rank."""
+    targets = model_layers(config).targets(config.lora_target_modules)
+    return sum(layer.adapter_parameters(config.lora_rank) for layer in targets)
+
+
+def adapter_bytes(config: TrainingConfig) -> int:
+    """Size of the adapter's file: two fp32 tensors for each layer, and the header that names them."""
+    tensors = 2 * len(model_layers(config).targets(config.lora_target_modules))
+    return 4 * adapter_parameters(config) + TENSOR_HEADER * tensors
+
+
+def memory_parts(config: TrainingConfig) -> MemoryParts:
+    """Bytes at the peak of a training step, by what they are for.
+
+    Activations grow with what the layers write; without any checkpointing the attention scores come on top, which grow
+    with the square of the tokens.
+    """
+    layers, reference = model_layers(config), unet_layers(SD15_UNET, 512)
+    kept = ACTIVATION_GIB["attention" if config.gradient_checkpointing == "none" else config.gradient_checkpointing]
+    activations = kept[config.mixed_precision] * layers.written / reference.written
+    if config.gradient_checkpointing == "none":
+        scores = ACTIVATION_GIB["none"][config.mixed_precision] - kept[config.mixed_precision]
+        activations += scores * layers.scores / reference.scores
+    return MemoryParts(
+        weights=sum(layer.weights for layer in layers.layers) * BYTES[config.mixed_precision],
+        activations=round(activations * config.train_batch_size * GIB),
+        optimizer=ADAPTER_COPIES * 4 * adapter_parameters(config),
+        process=PROCESS,
+    )
+
+
 def memory_need(config: TrainingConfig, base_bytes: int) -> int:
     """Bytes at the peak of a training step, weights and process included; for small models the process alone."""
-    if base_bytes < SMALL_MODEL:
-        return PROCESS
-    pixels = (config.resolution / 512) ** 2
-    activations = ACTIVATION_GIB[config.gradient_checkpointing][config.mixed_precision]
-    step = UNET_GIB[config.mixed_precision] + activations * config.train_batch_size * pixels
-    return PROCESS + round(step * GIB)
+    return PROCESS if base_bytes < SMALL_MODEL else memory_parts(config).total
+
+
+def disk_parts(config: TrainingConfig, base_bytes: int, samples: int) -> DiskParts:
+    """Bytes that a run adds to the workspace, by what they are for; what the cache holds already is not looked up."""
+    flips = 2 if config.random_flip else 1
+    adapter = adapter_bytes(config)
+    images = validations(config) * config.num_validation_images * config.resolution**2 * IMAGE_SHARE
+    merged = max(base_bytes, SD15_BYTES if base_bytes >= SMALL_MODEL else 0)
+    return DiskParts(
+        cache=samples * (LATENT * (config.resolution // 8) ** 2 * flips + EMBEDDING),
+        # one more than is kept: the newest is there before the oldest goes
+        checkpoints=adapter * CHECKPOINT_COPIES * (config.checkpoints_total_limit + 1),
+        images=round(images),
+        adapter=adapter * EXPORTS,
+        pipeline=merged if config.save_final_pipeline else 0,
+    )
 
 
 def disk_need(config: TrainingConfig, base_bytes: int, samples: int) -> int:
     """Bytes that a run adds to the workspace: cache, checkpoints, validation images, adapter, merged pipeline."""
-    flips = 2 if config.random_flip else 1
-    cache = samples * (LATENT * (config.resolution // 8) ** 2 * flips + EMBEDDING)
-    adapter = 0 if base_bytes < SMALL_MODEL else ADAPTER_RANK_8 * config.lora_rank // 8
-    checkpoints = (
-        adapter * CHECKPOINT_COPIES * (config.checkpoints_total_limit + 1)
-    )  # the newest before the oldest goes
-    validations = 2 + config.max_train_steps // config.validation_steps
-    images = round(validations * config.num_validation_images * config.resolution**2 * IMAGE_SHARE)
-    merged = max(base_bytes, SD15_BYTES if base_bytes >= SMALL_MODEL else 0) if config.save_final_pipeline else 0
-    return cache + adapter + checkpoints + images + merged
+    return disk_parts(config, base_bytes, samples).total
+
+
+def validations(config: TrainingConfig) -> int:
+    """How often a run validates: before the first step, at every interval, and after the last."""
+    return 2 + (config.max_train_steps - 1) // config.validation_steps
+
+
+def step_operations(config: TrainingConfig) -> float:
+    """Floating-point operations of one optimizer step."""
+    forward = model_layers(config).forward_operations
+    return forward * STEP_FORWARDS[config.gradient_checkpointing] * config.effective_batch_size
+
+
+def validation_operations(config: TrainingConfig) -> float:
+    """Floating-point operations of the images of one validation; guidance takes a second forward pass."""
+    passes = config.validation_inference_steps * (2 if config.validation_guidance_scale > 1 else 1)
+    forward = model_layers(config).forward_operations
+    return forward * (passes + DECODING_FORWARDS) * config.num_validation_images

@@ -9,6 +9,7 @@ from engine import tool
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
+from engine.measured_pace import keep_preflight
 from engine.preparation import prepare
 from engine.trainer import Trainer
 
@@ -17,7 +18,10 @@ WARM_UP = 1  # the first step also compiles kernels and fills the allocator
 
 
 def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespace) -> int:
-    """Prepare as a run does, train, and report loss, seconds per step, memory and expected time."""
+    """Prepare as a run does, train, and report loss, seconds per step, memory and expected time.
+
+    The pace is kept, so that the console can foretell the time of runs like this one.
+    """
     prepared = prepare(config, workspace, tool.print_progress, tool.print_warning)
     summary = prepared.summary()
     print(f"[OK] device: {summary.device} ({summary.device_reason}), {summary.dtype} ({summary.dtype_reason})")
@@ -34,11 +38,20 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
     pace = median(seconds[WARM_UP:])
     peak = devices.peak_memory(prepared.device)
     print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
+    _keep(workspace, config, pace, peak, devices.memory(prepared.device).limit)
     print(
         f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "
-        f"{duration(pace * config.max_train_steps)}, validation not counted. Nothing of this was kept."
+        f"{duration(pace * config.max_train_steps)}, validation not counted. Nothing but these figures was kept."
     )
     return 0
+
+
+def _keep(workspace: Workspace, config: TrainingConfig, pace: float, peak: int, limit: int) -> None:
+    """Leave the figures for estimates; that they cannot be written is no reason to fail."""
+    try:
+        keep_preflight(workspace, config, pace, peak, limit)
+    except OSError as error:
+        print(f"[WARN] These figures could not be kept: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""The estimate of a run as the console asks for it: figures, where the time comes from, and what stands in the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine import machine
+from engine.contract import protocol as p
+from engine.contract.config import TrainingConfig
+from engine.contract.config_file import find_config, load_config
+from engine.contract.journal import JournalWriter
+from engine.contract.run_dir import Workspace, create_run
+from engine.control import Estimate, estimate, resolve
+from engine.demo.drawing import draw_dataset
+from engine.measured_pace import keep_preflight
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def demo_config(workspace: Workspace) -> Callable[..., TrainingConfig]:
+    preset = load_config(find_config("demo", workspace.root))
+    return lambda **changes: TrainingConfig.model_validate({**preset.model_dump(), **changes})
+
+
+def in_the_way(found: Estimate) -> dict[str, str]:
+    return {obstacle.setting: obstacle.error.what for obstacle in found.obstacles}
+
+
+def test_nothing_stands_in_the_way_of_the_demo(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    config = demo_config(max_train_steps=110)
+    found = estimate(workspace, config)
+    assert found.obstacles == ()
+    assert found.samples is not None
+    assert (found.samples.training, found.samples.held_out, found.samples.left_out) == (88, 8, 0)
+    assert found.effective_batch == config.effective_batch_size
+    assert found.epochs == pytest.approx(110 * config.effective_batch_size / 88)
+    assert found.disk_free > found.disk.total
+    assert found.memory.parts.total < found.memory.limit
+    assert found.memory.limit_source == "of this machine"
+
+
+def test_time_is_computed_from_operations_where_nothing_was_measured(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    found = estimate(workspace, demo_config(device="cpu")).duration
+    assert not found.is_measured
+    assert found.source.startswith("computed from operations")
+    assert "CPU core" in found.source
+    assert found.training > found.step > 0
+
+
+def test_the_last_preflight_of_the_same_work_tells_the_time(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    config = demo_config(gradient_accumulation_steps=1, max_train_steps=10)
+    keep_preflight(workspace, resolve(workspace, config), 3.0, peak_memory=1, memory_limit=77)
+    found = estimate(workspace, config)
+    assert found.duration.is_measured
+    assert found.duration.source.startswith("measured by the preflight of")
+    assert (found.duration.step, found.duration.training) == (3.0, 30.0)
+    assert (found.memory.limit, found.memory.limit_source) == (77, "of the device")
+    assert estimate(workspace, demo_config(gradient_accumulation_steps=2)).duration.step == 6.0
+
+
+def test_a_run_of_the_same_work_tells_the_time_and_of_other_work_the_rate(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    config = demo_config(train_batch_size=4, gradient_accumulation_steps=1, resolution=64)
+    run = create_run(workspace, "before", resolve(workspace, config))
+    writer = JournalWriter(run.journal)
+    for step in (1, 2, 3):
+        writer.append(p.StepCompleted(step, 0, 0.1, 1e-4, 1.0, 0.5))
+    writer.close()
+    same = estimate(workspace, config.model_copy(update={"learning_rate": 1e-5})).duration
+    assert (same.step, same.source) == (0.5, "measured by run before")
+    other = estimate(workspace, config.model_copy(update={"train_batch_size": 8})).duration
+    assert other.source == "computed from operations, at the rate of run before"
+    assert other.step == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "words"),
+    [
+        ({"train_data_dir": "nowhere"}, "train_data_dir", "There is no folder"),
+        ({"gradient_accumulation_steps": 64}, "train_data_dir", "too few"),
+        ({"pretrained_model_name_or_path": "owner/name"}, "pretrained_model_name_or_path", "not on this computer"),
+        ({"pretrained_model_name_or_path": "nowhere/at/all"}, "pretrained_model_name_or_path", "no base model"),
+        ({"resume_from_checkpoint": "nowhere"}, "resume_from_checkpoint", "There is no folder"),
+        ({"resume_from_checkpoint": "latest"}, "resume_from_checkpoint", "No run here has a checkpoint"),
+        ({"run_name": "taken"}, "run_name", "already a run taken"),
+        ({"lora_target_modules": ["to_q", "to_x"]}, "lora_target_modules", "no module to_x"),
+    ],
+)
+def test_what_stands_in_the_way_is_told_with_its_setting(
+    workspace: Workspace,
+    demo_config: Callable[..., TrainingConfig],
+    changes: dict[str, object],
+    setting: str,
+    words: str,
+) -> None:
+    (workspace.outputs / "taken").mkdir(parents=True)
+    found = estimate(workspace, demo_config(**changes))
+    assert list(in_the_way(found)) == [setting]
+    assert words in in_the_way(found)[setting]
+
+
+def test_pictures_that_come_and_go_are_noticed(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    config = demo_config(train_data_dir="mine", gradient_accumulation_steps=1, train_batch_size=1)
+    assert "train_data_dir" in in_the_way(estimate(workspace, config))
+    draw_dataset(workspace.root / "mine", count=24)
+    found = estimate(workspace, config)
+    assert found.samples is not None
+    assert found.samples.training == 16
+
+
+def test_a_workspace_that_cannot_be_written_is_told(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    workspace.outputs.write_text("a file where a folder should be")
+    assert "cannot be written" in in_the_way(estimate(workspace, demo_config()))["train_data_dir"]
+
+
+def test_the_cpu_is_assumed_where_it_is_asked_for(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "NVIDIA_DRIVER", Path(__file__))
+    machine.machine.cache_clear()
+    assert "NVIDIA" in estimate(workspace, demo_config()).duration.source
+    assert "CPU" in estimate(workspace, demo_config(device="cpu")).duration.source
+    machine.machine.cache_clear()

@@ -1,0 +1,86 @@
+"""Memory, disk and operations against the measured figures, and how they answer to each setting."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import demo
+from engine.contract.config import TrainingConfig
+from engine.estimate import (
+    GIB,
+    adapter_bytes,
+    adapter_parameters,
+    disk_parts,
+    memory_parts,
+    step_operations,
+    validation_operations,
+    validations,
+)
+
+
+def config(**settings: object) -> TrainingConfig:
+    return TrainingConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("mode", "precision", "gib"),
+    [("none", "no", 13.4), ("none", "fp16", 10.9), ("attention", "no", 9.1), ("attention", "fp16", 6.6),
+     ("full", "no", 6.8), ("full", "bf16", 4.9)],
+)  # fmt: skip
+def test_memory_at_batch_2_is_what_was_computed_on_meta_tensors(mode: str, precision: str, gib: float) -> None:
+    parts = memory_parts(config(gradient_checkpointing=mode, mixed_precision=precision))
+    assert (parts.weights + parts.activations) / GIB == pytest.approx(gib, abs=0.1)
+    assert parts.total == parts.weights + parts.activations + parts.optimizer + parts.process
+
+
+def test_without_checkpointing_memory_grows_faster_than_the_pixels() -> None:
+    def growth(mode: str) -> float:
+        small, large = (memory_parts(config(gradient_checkpointing=mode, resolution=r)) for r in (512, 1024))
+        return large.activations / small.activations
+
+    assert growth("attention") == pytest.approx(4, abs=0.05)
+    assert growth("none") > 8
+
+
+def test_the_demo_needs_little_more_than_the_process() -> None:
+    parts = memory_parts(config(pretrained_model_name_or_path=str(demo.BASE_MODEL), resolution=64))
+    assert parts.total - parts.process < 0.1 * GIB
+
+
+@pytest.mark.parametrize(("mode", "gflop"), [("none", 1718), ("attention", 1778), ("full", 2308)])
+def test_a_step_has_the_operations_that_were_counted(mode: str, gflop: float) -> None:
+    operations = step_operations(config(gradient_checkpointing=mode))
+    assert operations / 1e9 == pytest.approx(16 * gflop, rel=0.005)
+
+
+def test_an_image_takes_two_passes_per_step_and_the_decoder() -> None:
+    guided, plain = (validation_operations(config(validation_guidance_scale=scale)) for scale in (7.5, 1))
+    assert guided / 1e9 == pytest.approx(16 * (50 * 803 + 2515), rel=0.005)
+    assert plain < 0.55 * guided
+
+
+@pytest.mark.parametrize(("steps", "every", "count"), [(100, 50, 3), (101, 50, 4), (1, 500, 2), (3000, 500, 7)])
+def test_a_run_validates_before_the_first_step_and_after_the_last(steps: int, every: int, count: int) -> None:
+    assert validations(config(max_train_steps=steps, validation_steps=every)) == count
+
+
+def test_the_usual_adapter_has_the_parameters_that_peft_makes() -> None:
+    assert adapter_parameters(config()) == 1_594_368
+    assert adapter_bytes(config()) == pytest.approx(6_400_000, rel=0.005)
+
+
+def test_what_is_not_wanted_needs_no_disk() -> None:
+    parts = disk_parts(config(save_final_pipeline=False, num_validation_images=0), 4 * GIB, samples=0)
+    assert (parts.pipeline, parts.images, parts.cache) == (0, 0, 0)
+    assert parts.total == parts.checkpoints + parts.adapter
+
+
+@given(rank=st.integers(1, 512), batch=st.integers(1, 256), accumulation=st.integers(1, 4096))
+def test_no_part_shrinks_when_rank_batch_or_accumulation_grow(rank: int, batch: int, accumulation: int) -> None:
+    small = config(lora_rank=rank, train_batch_size=batch, gradient_accumulation_steps=accumulation)
+    for name in ("lora_rank", "train_batch_size", "gradient_accumulation_steps"):
+        large = small.model_copy(update={name: getattr(small, name) * 2})
+        assert adapter_bytes(large) >= adapter_bytes(small)
+        assert memory_parts(large).total >= memory_parts(small).total
+        assert disk_parts(large, GIB, 100).total >= disk_parts(small, GIB, 100).total
+        assert step_operations(large) >= step_operations(small)

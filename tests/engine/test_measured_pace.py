@@ -1,0 +1,91 @@
+"""What preflights and runs leave for estimates: kept, bounded, and nothing that damage could break."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import machine
+from engine.contract import protocol as p
+from engine.contract.adjustments import Adjustments, write_adjustments
+from engine.contract.config import TrainingConfig
+from engine.contract.journal import JournalWriter
+from engine.contract.run_dir import RunDir, Workspace, create_run
+from engine.measured_pace import (
+    PREFLIGHTS_KEPT,
+    Work,
+    keep_preflight,
+    measured_here,
+    preflights_file,
+    read_preflights,
+)
+
+CONFIG = TrainingConfig(gradient_accumulation_steps=4)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def a_run(workspace: Workspace, name: str, seconds: list[float], config: TrainingConfig = CONFIG) -> RunDir:
+    run = create_run(workspace, name, config)
+    writer = JournalWriter(run.journal)
+    for step, one in enumerate(seconds, 1):
+        writer.append(p.StepCompleted(step, 0, 0.1, 1e-4, 1.0, one))
+    writer.close()
+    return run
+
+
+def test_a_preflight_is_kept_as_seconds_of_a_micro_batch(workspace: Workspace) -> None:
+    keep_preflight(workspace, CONFIG, 8.0, peak_memory=5, memory_limit=9)
+    (kept,) = measured_here(workspace)
+    assert (kept.seconds, kept.work, kept.peak_memory, kept.memory_limit) == (2.0, Work.of(CONFIG), 5, 9)
+    assert kept.source.startswith("the preflight of 20")
+
+
+def test_only_the_newest_preflights_are_kept(workspace: Workspace) -> None:
+    for number in range(PREFLIGHTS_KEPT + 3):
+        keep_preflight(workspace, CONFIG, float(number), 0, 0)
+    kept = read_preflights(workspace)
+    assert [one.seconds * 4 for one in kept] == list(range(3, PREFLIGHTS_KEPT + 3))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[{}]", "[1]", '{"work": 1}', "\0"])
+def test_a_damaged_file_is_no_file(workspace: Workspace, text: str) -> None:
+    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    preflights_file(workspace).write_text(text)
+    assert read_preflights(workspace) == []
+    keep_preflight(workspace, CONFIG, 2.0, 0, 0)
+    assert len(read_preflights(workspace)) == 1
+
+
+def test_what_another_machine_measured_does_not_count(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    monkeypatch.setattr(machine, "node", lambda: "elsewhere")
+    assert measured_here(workspace) == []
+
+
+def test_a_run_counts_by_the_median_of_its_steps_but_the_first(workspace: Workspace) -> None:
+    a_run(workspace, "slow_start", [100.0, 4.0, 8.0, 5.0])
+    (found,) = measured_here(workspace)
+    assert found.seconds == 5.0 / 4
+    assert found.source == "run slow_start"
+
+
+def test_a_long_journal_is_read_at_its_end_only(workspace: Workspace) -> None:
+    a_run(workspace, "long", [9.0] * 2000 + [4.0] * 1000)
+    assert measured_here(workspace)[0].seconds == 1.0
+
+
+def test_runs_without_steps_with_other_settings_or_damaged_are_passed_over(workspace: Workspace) -> None:
+    a_run(workspace, "empty", [])
+    write_adjustments(a_run(workspace, "split", [1.0, 1.0]), Adjustments(gradient_checkpointing="full"))
+    a_run(workspace, "torn", [1.0, 1.0]).config_file.write_text("{")
+    create_run(workspace, "not_begun", CONFIG)
+    assert measured_here(workspace) == []
+
+
+def test_the_newest_comes_first(workspace: Workspace) -> None:
+    a_run(workspace, "older", [1.0, 1.0])
+    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    assert [one.source.split()[0] for one in measured_here(workspace)] == ["the", "run"]
