@@ -1,0 +1,115 @@
+"""Training too slow: the share of the data, a device that is not used, swap, and a machine that grows hot."""
+
+import math
+from statistics import median
+
+from engine.contract import protocol as p
+from tui.diagnosis.finding import GIB, Diagnosis, Facts, Finding, gib
+from tui.run_view import RunView
+
+QUESTION = "Training too slow"
+LARGE_DATA = 0.2  # share of a step; the latents are cached, so that data should take next to nothing
+LARGE_VALIDATION = 0.3  # share of the whole
+SLOW_STEP = 5.0  # seconds; below that a CPU does well enough, as for the demo's model
+MUCH_SWAP = GIB  # bytes
+WINDOW = 100  # steps
+LOOKS = 200  # at most so many windows are compared
+SLOWER = 0.75  # of the best pace
+ON_CPU = "fall back to run on the CPU"  # as torch words it, and the run's warning hands it on
+
+
+def too_slow(facts: Facts) -> Finding:
+    """Each cause with its figures; heat is concluded where the pace has fallen and no other cause is left."""
+    view = facts.view
+    if view is None:
+        return Finding(QUESTION, (), "no run is looked at")
+    causes = [*_shares(facts), *_device(view), *_swap(facts)]
+    if not causes:
+        causes = _fallen_pace(view)
+    return Finding(QUESTION, tuple(causes), measured(facts))
+
+
+def measured(facts: Facts) -> str:
+    """The pace, and where the time goes."""
+    seconds = _seconds(facts.view) if facts.view else []
+    parts = [f"{median(seconds[-WINDOW:]):.3g} s per step"] if seconds else ["no step is done yet"]
+    total = sum(facts.shares.values())
+    if 0 < total < math.inf:
+        parts += [f"{name} {value / total:.0%}" for name, value in facts.shares.items()]
+    return ", ".join(parts)
+
+
+def _seconds(view: RunView) -> list[float]:
+    return [step.seconds for step in view.steps if 0 < step.seconds < math.inf]
+
+
+def _shares(facts: Facts) -> list[Diagnosis]:
+    total = sum(facts.shares.values())
+    if not 0 < total < math.inf:
+        return []
+    told = measured(facts)
+    found = []
+    if (share := facts.shares.get("data", 0) / total) > LARGE_DATA:
+        remedy = "Put the workspace on an internal disk, and close programs that read or compute much."
+        found.append(Diagnosis(f"The data take {share:.0%} of the time", f"Measured: {told}.", remedy))
+    if (share := facts.shares.get("validation", 0) / total) > LARGE_VALIDATION:
+        remedy = "Raise validation_steps, or lower num_validation_images or validation_inference_steps."
+        found.append(Diagnosis(f"Validations take {share:.0%} of the time", f"Measured: {told}.", remedy))
+    return found
+
+
+def _device(view: RunView) -> list[Diagnosis]:
+    found = []
+    for warning in view.warnings[::-1]:
+        if ON_CPU in warning.why:
+            found.append(Diagnosis(warning.what, warning.why, warning.remedy))
+            break
+    seconds = _seconds(view)
+    ready = view.prepared
+    if ready and ready.device == "cpu" and seconds and (usual := median(seconds[-WINDOW:])) > SLOW_STEP:
+        evidence = f"{usual:.1f} s per step on {ready.device} ({ready.device_reason})."
+        remedy = "Set device auto, and use an Apple Silicon Mac or an NVIDIA GPU; `check` says why they are not found."
+        found.append(Diagnosis("Training runs on the CPU", evidence, remedy))
+    return found
+
+
+def _swap(facts: Facts) -> list[Diagnosis]:
+    view, machine = facts.view, facts.machine
+    first, last = (view.first_memory, view.memory) if view else (None, None)
+    remedy = "Close other programs; else start a run with a smaller train_batch_size or gradient_checkpointing full."
+    if first and last and (grown := last.swap_used - first.swap_used) >= MUCH_SWAP:
+        evidence = f"Swap has grown by {gib(grown)} since the run was started, to {gib(last.swap_used)}."
+        return [Diagnosis("The machine swaps", evidence, remedy)]
+    live = view is not None and not view.state.is_final
+    if live and machine and machine.pressure and machine.pressure.level != "normal" and machine.swap_used > MUCH_SWAP:
+        evidence = f"{gib(machine.swap_used)} of swap are in use, and the pressure is {machine.pressure.level}."
+        return [Diagnosis("The machine swaps", evidence, remedy)]
+    return []
+
+
+def _fallen_pace(view: RunView) -> list[Diagnosis]:
+    """The last window against the best one, by medians, so that a single pause or validation counts for nothing."""
+    seconds = _seconds(view)
+    if len(seconds) < 2 * WINDOW:
+        return []
+    stride = max(WINDOW // 4, len(seconds) // LOOKS)
+    starts = range(0, len(seconds) - WINDOW + 1, stride)
+    best, start = min((median(seconds[start : start + WINDOW]), start) for start in starts)
+    last = median(seconds[-WINDOW:])
+    if best >= SLOWER * last:
+        return []
+    evidence = (
+        f"The last {WINDOW} steps took {last:.3g} s each, the best {WINDOW} (from number {start + 1}) {best:.3g} s: "
+        f"the pace fell by {1 - best / last:.0%}."
+    )
+    changes = [step for step, event in view.setbacks if isinstance(event, p.MicroBatchChanged) and step >= start]
+    if changes:
+        remedy = "The next run is faster with less memory used by others, or with a smaller resolution or lora_rank."
+        return [Diagnosis(f"Slower since memory ran out at step {changes[-1]}", evidence, remedy)]
+    return [
+        Diagnosis(
+            "The machine may slow itself down, for heat or to save power",
+            f"{evidence} Neither swap, data nor the device explain it.",
+            "Plug it in, turn low power mode off, let air to it, and close other programs; the pace comes back.",
+        )
+    ]
