@@ -1,6 +1,8 @@
-"""One picture file as strips of half-blocks, two pixels in each cell; never more than a few megapixels are decoded."""
+"""One picture file, opened with care, and as strips of half-blocks, two pixels in each cell."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +15,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="It seems this process is not running within a terminal")
     import term_image
     from term_image.image import BlockImage
+    from term_image.utils import get_cell_size
 
 term_image.disable_queries()  # asked from a running console, the terminal's answer would eat key strokes (FACTS)
 
@@ -30,13 +33,39 @@ def cell_ratio() -> float:
     return ratio if 0.3 <= ratio <= 0.8 else 0.5  # some terminals report nonsense
 
 
+def cell_pixels() -> tuple[int, int] | None:
+    """Width and height of a cell in pixels, from the size of the window; None where the terminal does not tell."""
+    size: tuple[int, int] | None = get_cell_size()
+    return size
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the head of the file. Raises PictureError as `picture_strips` does."""
+    with _faults_in_words(), Image.open(path, formats=FORMATS) as file:
+        size: tuple[int, int] = file.size
+        return size
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The whole picture, as RGB. Raises PictureError as `picture_strips` does."""
+    with _faults_in_words(), Image.open(path, formats=FORMATS) as file:
+        image: Image.Image = file.convert("RGB")
+        return image
+
+
 def picture_strips(path: Path, columns: int, rows: int) -> list[Strip]:
     """A picture stretched over `columns` by `rows` cells, from memory if it was asked for before.
 
     Raises PictureError if the file is missing, torn, or no picture.
     """
-    try:
+    with _faults_in_words():
         return _strips(path, path.stat().st_mtime_ns, columns, rows)
+
+
+@contextmanager
+def _faults_in_words() -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise PictureError("file is gone") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -45,7 +74,6 @@ def picture_strips(path: Path, columns: int, rows: int) -> list[Strip]:
 
 @lru_cache(maxsize=PICTURES_KEPT)
 def _strips(path: Path, _mtime_ns: int, columns: int, rows: int) -> list[Strip]:
-    with Image.open(path, formats=FORMATS) as file:
-        image = BlockImage(file.convert("RGB"))
+    image = BlockImage(open_picture(path))
     image.set_size(columns, rows)
     return [strip.simplify() for strip in strips_from_ansi(str(image))]

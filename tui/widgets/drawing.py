@@ -1,0 +1,133 @@
+"""One picture made ready for a place on the screen, in whichever way pictures are shown; runs on a thread."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from PIL import Image
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui.graphics import inline, kitty, sixel
+from tui.image_mode import ImageMode, is_multiplexed
+from tui.widgets.picture import PictureError, cell_pixels, cell_ratio, open_picture, picture_size, picture_strips
+
+ASSUMED_CELL = (10, 20)  # pixels of a cell where the terminal does not tell: as many as most have
+SEQUENCES_KEPT = 48  # of about 100 KB each
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be drawn, and the cells that there are for it."""
+
+    path: Path
+    mode: ImageMode
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What came of an order. `columns` by `rows` cells are taken, by `strips` or by nothing but `words`."""
+
+    order: Order
+    mtime_ns: int
+    columns: int = 0
+    rows: int = 0
+    strips: tuple[Strip, ...] = ()  # half-blocks, or the text that stands for a kitty picture
+    words: str = ""  # in place of a picture
+    before: str = ""  # to be written before the strips are painted
+    after: str = ""  # to be written at the picture's place after the cells were painted
+    undo: str = ""  # to be written when the picture is not wanted any more
+
+
+def fit(size: tuple[int, int], columns: int, rows: int, ratio: float) -> tuple[int, int]:
+    """The most cells, within `columns` by `rows`, that keep a picture's shape; `ratio` is a cell's width by height."""
+    width, height = size
+    wide = min(columns, max(1, round(rows * width / height / ratio)))
+    return wide, min(rows, max(1, round(wide * ratio * height / width)))
+
+
+def draw(order: Order) -> Drawing:
+    """Carry an order out. Never raises: what cannot be shown is said in words."""
+    try:
+        mtime_ns = order.path.stat().st_mtime_ns
+    except OSError:
+        return Drawing(order, 0, words="file is gone")
+    try:
+        size = picture_size(order.path)
+        if order.mode == "off":
+            return Drawing(order, mtime_ns, words=f"{order.path.name}\n{size[0]} × {size[1]} pixels")
+        columns, rows = fit(size, order.columns, order.rows, cell_ratio())
+        return _drawn(order, mtime_ns, columns, rows)
+    except PictureError as error:
+        return Drawing(order, mtime_ns, words=str(error))
+
+
+def _drawn(order: Order, mtime_ns: int, columns: int, rows: int) -> Drawing:
+    if order.mode == "kitty" and max(columns, rows) <= kitty.MOST_CELLS:
+        return _by_kitty(order, mtime_ns, columns, rows)
+    if order.mode == "iterm2" or (order.mode == "sixel" and cell_pixels()):
+        sequence = _sequence(order, mtime_ns, columns, rows)
+        return Drawing(order, mtime_ns, columns, rows, after=sequence)
+    strips = tuple(picture_strips(order.path, columns, rows))
+    return Drawing(order, mtime_ns, columns, rows, strips)
+
+
+def _by_kitty(order: Order, mtime_ns: int, columns: int, rows: int) -> Drawing:
+    identity = kitty.new_id()
+    style = Style(color=Color.from_rgb(identity >> 16, identity >> 8 & 255, identity & 255))
+    strips = tuple(Strip([Segment(kitty.placeholders(row, columns), style)], columns) for row in range(rows))
+    sequence = kitty.send(_scaled(order.path, columns, rows), identity, columns, rows)
+    return Drawing(
+        order, mtime_ns, columns, rows, strips,
+        before=passed_on(sequence), undo=passed_on(kitty.delete(identity)),
+    )  # fmt: skip
+
+
+_kept: OrderedDict[tuple[Order, int, int, int], str] = OrderedDict()
+_keeping = Lock()
+
+
+def _sequence(order: Order, mtime_ns: int, columns: int, rows: int) -> str:
+    """The picture as inline image or sixels, from memory if it was drawn before."""
+    key = (order, mtime_ns, columns, rows)
+    with _keeping:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+    if order.mode == "sixel":
+        width, height = cell_pixels() or ASSUMED_CELL
+        sequence = sixel.draw(open_picture(order.path).resize((columns * width, rows * height)))
+    else:
+        sequence = passed_on(inline.draw(_scaled(order.path, columns, rows), columns, rows))
+    with _keeping:
+        _kept[key] = sequence
+        if len(_kept) > SEQUENCES_KEPT:
+            _kept.popitem(last=False)
+    return sequence
+
+
+def _scaled(path: Path, columns: int, rows: int) -> Image.Image:
+    """The picture with no more pixels than its cells have; the terminal does what stretching is left."""
+    width, height = cell_pixels() or ASSUMED_CELL
+    image = open_picture(path)
+    image.thumbnail((columns * width, rows * height))
+    return image
+
+
+def passed_on(sequence: str) -> str:
+    """The sequence wrapped so that tmux hands it on to the terminal (needs its option allow-passthrough)."""
+    if not is_multiplexed():
+        return sequence
+    return "".join(
+        f"\x1bPtmux;{part.replace(chr(27), chr(27) * 2)}\x1b\\" for part in _parts(sequence)
+    )  # fmt: skip
+
+
+def _parts(sequence: str) -> list[str]:
+    """Each escape sequence by itself, since tmux drops long ones."""
+    return [part + "\x1b\\" for part in sequence.split("\x1b\\") if part]

@@ -1,0 +1,242 @@
+"""ImageView: one picture as large as its place, centred, its shape kept; in pixels where the terminal shows them."""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.segment import Segment
+from textual import events, work
+from textual.errors import NoWidget
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.worker import get_current_worker
+
+from tui.image_mode import ImageMode
+from tui.widgets.drawing import Drawing, Order, draw
+from tui.widgets.tile_layout import fitting
+from tui.widgets.watched_strip import WatchedStrip
+
+IN_THE_CELLS = ("iterm2", "sixel")  # ways in which a picture goes when its cells are written
+WAITING = "…"
+
+
+class ImageView(Widget):
+    """Shows a picture as `app.image_mode` says, in block where the place is cut off; with its caption below.
+
+    Half-blocks and kitty's placeholders are text, which Textual paints. An inline image or sixels are written over
+    blank cells after Textual has painted them, and again after it has painted over them.
+    """
+
+    COMPONENT_CLASSES = {"image-view--caption", "image-view--words"}  # noqa: RUF012  # as Textual declares it
+    DEFAULT_CSS = """
+    ImageView { height: 1fr; width: 1fr; }
+    ImageView > .image-view--caption { color: $text-muted; }
+    ImageView > .image-view--words { color: $text-muted; }
+    """
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Drawn(Message):
+        """An order was carried out on its thread."""
+
+        drawing: Drawing
+
+    def __init__(self, empty: str = "No picture", id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._empty = empty  # said while there is no path
+        self._path: Path | None = None
+        self._caption = ""
+        self._order: Order | None = None
+        self._drawing: Drawing | None = None
+        self._stale: list[str] = []  # what undoes pictures that are still on the screen
+        self._is_placing = False
+
+    def show(self, path: Path | None, caption: str = "", empty: str | None = None) -> None:
+        """Show another picture, or the same one if its file has changed; None shows the words `empty`."""
+        if empty is not None and empty != self._empty:
+            self._empty = empty
+            self.refresh()
+        if caption != self._caption:
+            rows_change = bool(caption) != bool(self._caption)
+            self._caption = caption
+            self.refresh(*([] if rows_change else [self._caption_region()]))
+        self._path = path
+        self._begin()
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether what was asked for is up."""
+        return self._path is None or (self._drawing is not None and self._drawing.order == self._order)
+
+    # ---- drawing -----------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Follow the mode and the layout."""
+        self.watch(self.app, "image_mode", self._begin_anew, init=False)
+        self.screen.screen_layout_refresh_signal.subscribe(self, self._layout_settled)
+
+    def on_unmount(self) -> None:
+        """Leave nothing behind in the terminal."""
+        self._drop()
+        self._undo_stale()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw for the new size."""
+        self._begin()
+
+    def _begin_anew(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        """Order what is to be shown now, if there is a place for it."""
+        width, height = self.content_size
+        rows = height - bool(self._caption)
+        if self._path is None or width < 1 or rows < 1:
+            self._order = None
+            if self._drawing:
+                self._drop()
+                self.refresh()
+            return
+        self._order = Order(self._path, self._mode(), width, rows)
+        self._draw(self._order)
+
+    def _mode(self) -> ImageMode:
+        """The app's way, as far as it can be gone here."""
+        mode: ImageMode = getattr(self.app, "image_mode", "block")
+        if mode == "kitty" and self.app.console.color_system != "truecolor":
+            return "block"  # placeholders are told apart by colours
+        if mode in IN_THE_CELLS and not self._is_whole():
+            return "block"
+        return mode
+
+    def _is_whole(self) -> bool:
+        """Whether no part is scrolled away; the last row of the screen counts as away, since pixels there scroll it."""
+        try:
+            place = self.screen.find_widget(self)
+        except NoWidget:
+            return False
+        bottom = self.app.size.height - (0 if self._caption else 1)
+        return place.clip.contains_region(place.region) and place.region.bottom <= bottom
+
+    @work(thread=True, exclusive=True)
+    def _draw(self, order: Order) -> None:
+        drawing = draw(order)
+        if not get_current_worker().is_cancelled:
+            self.post_message(self.Drawn(drawing))
+
+    def on_image_view_drawn(self, message: Drawn) -> None:
+        """Put it up, unless something else was ordered since or the very same is up."""
+        new, old = message.drawing, self._drawing
+        if new.order != self._order:
+            return
+        if old and (old.order, old.mtime_ns, old.words) == (new.order, new.mtime_ns, new.words):
+            return
+        self._drop()
+        self._drawing = new
+        self._write(new.before)
+        in_place = old and old.after and new.after and (old.columns, old.rows) == (new.columns, new.rows)
+        if in_place:
+            self._place_soon()  # over the old one, without a blank in between
+        else:
+            self.refresh()
+
+    def _drop(self) -> None:
+        """Forget the picture; what undoes it is written once the cells show something else."""
+        if self._drawing and self._drawing.undo:
+            self._stale.append(self._drawing.undo)
+            self.call_after_refresh(self._undo_stale)
+        self._drawing = None
+
+    def _undo_stale(self) -> None:
+        stale, self._stale = self._stale, []
+        self._write("".join(stale))
+
+    # ---- pixels in the cells -----------------------------------------------------------------------------------------
+
+    def _layout_settled(self, _screen: object) -> None:
+        """The place may have been scrolled out of sight or back."""
+        if self._order and self._mode() != self._order.mode:
+            self._begin()
+
+    def _place_soon(self) -> None:
+        """Once the screen is painted."""
+        if not self._is_placing:
+            self._is_placing = True
+            self.call_after_refresh(self._place)
+
+    def _place(self) -> None:
+        """Write the picture at its place, unless another screen or a dialog is shown."""
+        self._is_placing = False
+        drawing = self._drawing
+        if not (drawing and drawing.after and self.is_attached and self.is_on_screen and self._is_shown()):
+            return
+        left, top = self.content_region.offset
+        left += (self.content_size.width - drawing.columns) // 2
+        top += self._top_margin(drawing)
+        self._write(f"\x1b7\x1b[{top + 1};{left + 1}H{drawing.after}\x1b8")
+        for cover in self.screen.query("Toast, Tooltip"):  # these lie above, so they are painted again
+            if cover.display and cover.region.overlaps(self.region):
+                cover.refresh()
+
+    def _is_shown(self) -> bool:
+        """Whether the screen at hand is the one that this belongs to."""
+        return self.app.screen is self.screen
+
+    def _write(self, sequence: str) -> None:
+        driver = self.app._driver  # there is no public way to write what is no text
+        if sequence and driver:
+            driver.write(sequence)
+
+    # ---- cells -------------------------------------------------------------------------------------------------------
+
+    def _caption_region(self) -> Region:
+        width, height = self.content_size
+        return Region(0, height - 1, width, 1).translate(self.content_offset)
+
+    def _top_margin(self, drawing: Drawing) -> int:
+        return (self.content_size.height - bool(self._caption) - drawing.rows) // 2
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The widget's rows; those under pixels are watched.
+
+        Under a dialog kitty's placeholders would be tinted and so stand for another picture: they are left out.
+        """
+        drawing = self._drawing
+        if drawing and drawing.before and not self._is_shown():
+            return [Strip.blank(crop.width, self.visual_style.rich_style)] * crop.height
+        strips = super().render_lines(crop)
+        if not (drawing and drawing.after):
+            return strips
+        top = self.content_offset.y + self._top_margin(drawing) - crop.y
+        return [
+            WatchedStrip(strip, self._place_soon) if top <= row < top + drawing.rows else strip
+            for row, strip in enumerate(strips)
+        ]
+
+    def render_line(self, y: int) -> Strip:
+        """One row: of the picture, of the words in its place, or the caption."""
+        width, height = self.content_size
+        if self._caption and y == height - 1:
+            return self._text(fitting(self._caption, width).center(width), "image-view--caption")
+        drawing = self._drawing
+        if drawing is None or drawing.words:
+            words = drawing.words if drawing else (self._empty if self._path is None else WAITING)
+            return self._words(words, y)
+        line = y - self._top_margin(drawing)
+        if not drawing.strips or not 0 <= line < len(drawing.strips):
+            return Strip.blank(width, self.rich_style)
+        left = max(0, (width - drawing.columns) // 2)
+        row = Strip.join([Strip.blank(left, self.rich_style), drawing.strips[line]])
+        return row.adjust_cell_length(width, self.rich_style)
+
+    def _words(self, words: str, y: int) -> Strip:
+        width, height = self.content_size
+        lines = [line for part in words.splitlines() for line in textwrap.wrap(part, max(width, 1))]
+        line = y - (height - bool(self._caption) - len(lines)) // 2
+        return self._text(lines[line].center(width) if 0 <= line < len(lines) else "", "image-view--words")
+
+    def _text(self, text: str, part: str) -> Strip:
+        style = self.get_component_rich_style(part)
+        return Strip([Segment(text, style)]).adjust_cell_length(self.content_size.width, style)
