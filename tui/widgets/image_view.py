@@ -68,7 +68,7 @@ class ImageView(Widget):
     @property
     def is_painted(self) -> bool:
         """Whether what was asked for is up."""
-        return self._path is None or (self._drawing is not None and self._drawing.order == self._order)
+        return self._order is None or (self._drawing is not None and self._drawing.order == self._order)
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class ImageView(Widget):
 
     def _layout_settled(self, _screen: object) -> None:
         """The place may have been scrolled out of sight or back."""
-        if self._order and self._mode() != self._order.mode:
+        if self._order and self.is_on_screen and self._mode() != self._order.mode:
             self._begin()
 
     def _place_soon(self) -> None:
