@@ -9,12 +9,14 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.reactive import reactive
 from textual.screen import Screen
 
 from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from tui.actions import TABLE
-from tui.navigation import Opened, ScreenName
+from tui.image_mode import MEANINGS, ImageMode, next_image_mode
+from tui.navigation import Deleted, Opened, ScreenName
 from tui.screens.help import HelpScreen
 from tui.screens.main_screen import MainScreen, bindings
 from tui.settings import Settings
@@ -33,16 +35,25 @@ class ConsoleApp(App[None]):
 
     TITLE = "shoelora-tui"
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
+    image_mode: reactive[ImageMode] = reactive[ImageMode]("block", init=False)
 
     def __init__(
-        self, workspace: Workspace, run: RunDir | None, readonly: bool, settings: Settings, image_mode: str
+        self,
+        workspace: Workspace,
+        run: RunDir | None,
+        readonly: bool,
+        settings: Settings,
+        image_mode: ImageMode,
+        image_reason: str = "",
     ) -> None:
         super().__init__()
         self.workspace = workspace
         self.run_dir = run
         self.readonly = readonly
         self.settings = settings
-        self.image_mode = image_mode
+        self.set_reactive(ConsoleApp.image_mode, image_mode)
+        self.image_reason = image_reason  # why pictures are shown this way
+        self._first_image_mode = image_mode
         self._screens: dict[ScreenName, MainScreen] = {}
         if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
             self.theme = settings.theme if settings.theme in self.available_themes else THEME
@@ -76,9 +87,13 @@ class ConsoleApp(App[None]):
     async def on_opened(self, message: Opened) -> None:
         """Take a run in hand, if one is given, and show a screen."""
         if message.run and message.run != self.run_dir:
-            self.run_dir = message.run
-            await self._forget_the_run_before()
+            await self._take(message.run)
         await self._show(message.screen)
+
+    async def on_deleted(self, message: Deleted) -> None:
+        """Let go of a run that is being removed."""
+        if message.run == self.run_dir:
+            await self._take(None)
 
     async def _show(self, name: ScreenName) -> None:
         if name == "monitor" and self.run_dir is None:
@@ -96,8 +111,9 @@ class ConsoleApp(App[None]):
             await self.switch_screen(screen)
         screen.query_one(NavigationBar).show(self.run_dir.name if self.run_dir else "")
 
-    async def _forget_the_run_before(self) -> None:
-        """Screens of another run are made anew; the one that is shown goes when it is switched away."""
+    async def _take(self, run: RunDir | None) -> None:
+        """Change the run in hand. Screens of a run are made anew; one that is shown goes when it is switched away."""
+        self.run_dir = run
         for name in OF_A_RUN & self._screens.keys():
             screen = self._screens.pop(name)
             if screen in self.screen_stack:
@@ -117,8 +133,18 @@ class ConsoleApp(App[None]):
                 self.push_screen(HelpScreen())
             case "theme":
                 self.search_themes()
+            case "images":
+                self._switch_images()
             case name:
-                self.post_message(Opened(next(screen for screen in SCREENS if screen == name)))
+                run = self.screen.run_in_hand() if isinstance(self.screen, MainScreen) else None
+                self.post_message(Opened(next(screen for screen in SCREENS if screen == name), run))
+
+    def _switch_images(self) -> None:
+        """The next way of showing pictures; it holds until the console is left, and for the next starts."""
+        self.image_mode = next_image_mode(self.image_mode, self._first_image_mode)
+        self.image_reason = "chosen with --images or by its key"
+        self.settings.image_mode = self.image_mode
+        self.notify(MEANINGS[self.image_mode], title=f"Pictures: {self.image_mode}", timeout=3)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A screen that is not there yet is not offered."""

@@ -16,3 +16,10 @@ class Opened(Message):
 
     screen: ScreenName
     run: RunDir | None = None
+
+
+@dataclass
+class Deleted(Message):
+    """A run is being removed from the disk, so no screen may hold on to it."""
+
+    run: RunDir

@@ -38,3 +38,11 @@ def pace(steps_per_minute: float | None) -> str:
 def loss(value: float | None) -> str:
     """A loss with four decimals."""
     return NOTHING if value is None else f"{value:.4f}"
+
+
+def size(count: int) -> str:
+    """Bytes as KiB, MiB or GiB."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count / 2**10:.0f} KiB"

@@ -13,7 +13,7 @@ KEY_SIGNS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Action:
     """Something a user can do; `command` is what is sent to the run, if anything is."""
 
@@ -22,8 +22,9 @@ class Action:
     label: str
     help: str
     command: type[Command] | None = None
+    changed_keys: str = ""  # by the user's key map, when the console starts
 
     @property
     def signs(self) -> tuple[str, ...]:
         """The keys as they are printed on a keyboard."""
-        return tuple(KEY_SIGNS.get(key, key) for key in self.keys.split(","))
+        return tuple(KEY_SIGNS.get(key.strip(), key.strip()) for key in (self.changed_keys or self.keys).split(","))

@@ -10,6 +10,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("generate", "5", "Generate", "Draw pictures with a run's adapter."),
     Action("environment", "6", "Environment", "Whether this machine is ready, and how its memory stands."),
     Action("theme", "t", "Theme", "Choose the colours; each is shown while you look for it."),
+    Action(
+        "images",
+        "i",
+        "Pictures",
+        "Show pictures in another way: in pixels where the terminal can, in blocks, not at all.",
+    ),
     Action("help", "question_mark", "Help", "Explain keys, marks and colours."),
     Action("detach", "q", "Detach", "Leave the console; runs go on by themselves."),
 )

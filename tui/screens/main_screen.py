@@ -1,7 +1,7 @@
 """The base of the six screens: navigation bar on top, body below, keys from the table, words where it is too small."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,12 +11,17 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
+from engine.contract.run_dir import RunDir
 from tui.actions import TABLE, Action, Place
 from tui.navigation import ScreenName
 from tui.widgets.navigation_bar import NavigationBar
 
+if TYPE_CHECKING:
+    from tui.console import ConsoleApp
+
 SMALLEST = (56, 14)  # columns and rows below which only words are shown
 FULL = (80, 24)  # from here on nothing is left out
+HUGE = 200  # columns; such a screen is -wide and -huge
 
 
 def bindings(place: Place) -> list[BindingType]:
@@ -45,7 +50,7 @@ class MainScreen(Screen[None]):
     }
     """
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # Textual types it as an instance's
-        (0, "-tiny"), (SMALLEST[0], "-narrow"), (FULL[0], "-medium"), (120, "-wide"), (200, "-huge"),
+        (0, "-tiny"), (SMALLEST[0], "-narrow"), (FULL[0], "-medium"), (120, "-wide"),
     ]  # fmt: skip
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-flat"), (SMALLEST[1], "-short"), (FULL[1], "-full"), (40, "-tall"),
@@ -68,6 +73,15 @@ class MainScreen(Screen[None]):
         """The widgets of this screen."""
         raise NotImplementedError
 
+    @property
+    def console_app(self) -> "ConsoleApp":
+        """The app, with settings, run in hand and way of showing pictures."""
+        return cast("ConsoleApp", self.app)
+
+    def run_in_hand(self) -> RunDir | None:
+        """The run that another screen is to show when it is called from here; None leaves it as it is."""
+        return None
+
     def too_small_words(self) -> str:
         """What to say, besides the size needed, where nothing else has room."""
         return "q leaves, all other keys work too"
@@ -79,8 +93,9 @@ class MainScreen(Screen[None]):
             needs = f"Too small: {width}x{height}, needs {SMALLEST[0]}x{SMALLEST[1]}"
             self.query_one("#too-small", Static).update(f"{needs}\n{self.too_small_words()}")
 
-    def on_resize(self, _event: events.Resize) -> None:
-        """Say what does not fit."""
+    def on_resize(self, event: events.Resize) -> None:
+        """Say what does not fit, and what is more than enough: Textual gives a screen one class for its width only."""
+        self.set_class(event.size.width >= HUGE, "-huge")
         self.say_too_small()
 
     def key_escape(self) -> None:

@@ -5,7 +5,8 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine.contract.protocol import Stop
-from tui.screens.command_dialog import Answer, CommandDialog
+from tui.screens.command_dialog import CommandDialog
+from tui.screens.question import Answer
 
 
 class StopDialog(CommandDialog):
