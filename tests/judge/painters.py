@@ -17,15 +17,18 @@ from engine.preparation import load_model
 from engine.validation import ImageSettings, generate
 from tests.judge import specimens
 from tests.judge.asked import Asked
-from tests.judge.specimens import EXAMINED_BY, SHOE, SIDE, Specimen
+from tests.judge.specimens import EXAMINED_BY, SHOE, Specimen
 
 Painter: TypeAlias = Callable[[list[Asked]], list[Image.Image]]
 
-STEPS, GUIDANCE, BATCH = 15, 4.0, 16
+BATCH = 16
 
 
 def model_painter(model: str, adapter: Path | None, workspace: Workspace) -> Painter:
-    """A base model, alone or with an adapter on it, in fp32. Raises ModelError if one of them cannot be loaded."""
+    """A base model, alone or with an adapter on it, in fp32, with the demo's settings for pictures.
+
+    Raises ModelError if one of them cannot be loaded.
+    """
     config = load_config(presets(workspace.root)["demo"], {"pretrained_model_name_or_path": model})
     device = devices.choose_device(config.device)
     precision = devices.choose_precision("no", device)
@@ -34,7 +37,7 @@ def model_painter(model: str, adapter: Path | None, workspace: Workspace) -> Pai
     if adapter:
         load_adapter_file(base.unet, adapter)
     devices.move(base.unet, device)
-    settings = ImageSettings(SIDE, STEPS, GUIDANCE, config.validation_negative_prompt, BATCH)
+    settings = ImageSettings.of(config, device, BATCH)
 
     def paint(asked: list[Asked]) -> list[Image.Image]:
         embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
