@@ -16,7 +16,7 @@ LOG_LINES = 5000
 MEMORY_SAMPLES = 200  # the worker takes one every two seconds: more than the last five minutes
 NOT_OF_THE_WORKER = p.WorkerStalled | p.CommandAccepted | p.CommandRejected | p.LogRecorded  # or not surely
 Setback: TypeAlias = p.MicroBatchChanged | p.WorkerDied | p.StepSkipped
-SHOWN_ELSEWHERE = p.StepCompleted | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
+SHOWN_ELSEWHERE = p.StepCompleted | p.StepTimed | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
 
 
 @dataclass
@@ -38,6 +38,7 @@ class RunView:
     state_reason: str = ""
     phase: p.PhaseProgressed | None = None
     steps: list[p.StepCompleted] = field(default_factory=list)
+    timed: p.StepTimed | None = None
     validation_losses: list[p.ValidationLossMeasured] = field(default_factory=list)
     images: list[p.ValidationImageSaved] = field(default_factory=list)
     checkpoints: list[p.CheckpointSaved] = field(default_factory=list)
@@ -92,6 +93,8 @@ class RunView:
                 self._take_back(event.from_step)
             case p.StepCompleted():
                 self.steps.append(event)
+            case p.StepTimed():
+                self.timed = event
             case p.ValidationLossMeasured():
                 self.validation_losses = [one for one in self.validation_losses if one.step != event.step] + [event]
             case p.ValidationImageSaved():
@@ -166,6 +169,16 @@ class RunView:
     def step(self) -> int:
         """The last completed step."""
         return self.steps[-1].step if self.steps else 0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Seconds of a step by what they went to, as last measured; empty before that."""
+        timed = self.timed
+        if timed is None:
+            return {}
+        return {
+            "data": timed.data, "forward": timed.forward, "backward": timed.backward, "optimizer": timed.optimizer,
+        }  # fmt: skip
 
     @property
     def steps_per_minute(self) -> float | None:

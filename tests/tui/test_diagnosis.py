@@ -158,7 +158,12 @@ def test_black_images_that_are_over() -> None:
     ],
 )
 def test_a_data_set_that_is_not_there(failure: p.RunFailed) -> None:
-    events = [p.RunStarted("one", 1, 1000, "logs"), p.StateChanged("preparing"), failure, p.StateChanged("failed")]
+    events: list[p.Event] = [
+        p.RunStarted("one", 1, 1000, "logs"),
+        p.StateChanged("preparing"),
+        failure,
+        p.StateChanged("failed"),
+    ]
     results = found(*events, machine=None, shares={})
     assert results["Data set not found, or not usable"][0].what == failure.what
     assert next(iter(results)) == "Data set not found, or not usable"
