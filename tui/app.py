@@ -3,6 +3,7 @@
 from engine.contract.run_dir import RunDir, Workspace
 from engine.contract.run_state import RunState
 from tui.foreground import made
+from tui.image_mode import choose_image_mode
 from tui.naming import reference
 from tui.run_view import view_run
 from tui.settings import Settings, settings_folder
@@ -10,18 +11,20 @@ from tui.terminal import prepare_colours
 from tui.wording import state_words
 
 
-def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False) -> int:
+def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False, images: str | None = None) -> int:
     """Show the console until the user leaves: on a run, or on all runs of a workspace if none is given.
 
-    Returns 1 if the run in hand has by then failed or was interrupted, else 0. Raises ConfigError if the run's
-    config.json is damaged.
+    `images` is how pictures are to be shown; None stands for what was chosen last. Returns 1 if the run in hand has by
+    then failed or was interrupted, else 0. Raises ConfigError if the run's config.json is damaged.
     """
     if run:
         run.config()
     prepare_colours()
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
 
-    app = ConsoleApp(workspace, run, readonly, Settings(settings_folder()), "block")
+    settings = Settings(settings_folder())
+    mode, reason = choose_image_mode(images or settings.image_mode)
+    app = ConsoleApp(workspace, run, readonly, settings, mode, reason)
     app.run()
     if app.run_dir is None:
         return 0

@@ -20,6 +20,7 @@ from engine.contract.saved_adapters import find_adapter
 from tui import run_commands
 from tui.config_flags import CommandParser, add_setting_flags, settings_from
 from tui.foreground import follow_training, watch_lines
+from tui.image_mode import MODES
 
 Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"  # argparse has no public name for it
 
@@ -72,6 +73,7 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('shoelora-tui')}")
     _add_workspace(parser, default=Path())
+    _add_images(parser, default=None)
     parser.set_defaults(act=_open_runs)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_training_commands(commands)
@@ -86,6 +88,13 @@ def _add_workspace(parser: argparse.ArgumentParser, default: object) -> None:
     )  # fmt: skip
 
 
+def _add_images(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--images", choices=("auto", *MODES), default=default,
+        help="how the console shows pictures (default: as chosen last, else what the terminal is known to show)",
+    )  # fmt: skip
+
+
 def _add(commands: Commands, name: str, help: str, **defaults: object) -> CommandParser:
     parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
     _add_workspace(parser, default=argparse.SUPPRESS)  # may stand before or after the command
@@ -97,6 +106,7 @@ def _add_training_commands(commands: Commands) -> None:
     train = _add(commands, "train", "start a run and follow it; Ctrl-C asks it to save and stop", act=_train)
     train.add_argument("--detach", action="store_true", help="return at once and print the run's name")
     train.add_argument("--console", action="store_true", help="follow it in the console, where there is a terminal")
+    _add_images(train, default=argparse.SUPPRESS)
     check = _add(commands, "check", "is this machine ready to train?", act=_check)
     check.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     preflight = _add(commands, "preflight", "train five steps without keeping them, and report", act=_preflight)
@@ -156,8 +166,9 @@ def _add_run_commands(commands: Commands) -> None:
         commands,
         "attach",
         "open the console on a run",
-        act=lambda a: _open_console(_workspace(a), _run(a), readonly=a.readonly),
+        act=lambda a: _open_console(_workspace(a), _run(a), a.images, readonly=a.readonly),
     )
+    _add_images(attach, default=argparse.SUPPRESS)
     attach.add_argument("--readonly", action="store_true", help="look without being able to command")
     for parser in (status, watch, *parsers, resume, stop, attach):
         parser.add_argument("run", nargs="?", default="latest", metavar="RUN", help="name, folder, or latest (default)")
@@ -187,7 +198,7 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"It runs by itself. Look at it with `shoelora-tui attach {run.name}`.", file=sys.stderr)
         return OBEYED
     if arguments.console and sys.stdout.isatty():
-        return _open_console(run.workspace, run)
+        return _open_console(run.workspace, run, arguments.images)
     print(f"Run {run.name} started; it goes on even if this terminal is closed.", flush=True)
     return follow_training(run)
 
@@ -216,21 +227,21 @@ def _sample(arguments: argparse.Namespace) -> int:
 def _open_runs(arguments: argparse.Namespace) -> int:
     workspace = _workspace(arguments)
     if sys.stdout.isatty():
-        return _open_console(workspace, None)
+        return _open_console(workspace, None, arguments.images)
     if runs := list_runs(workspace):
-        return _open_console(workspace, runs[-1])  # says what to use instead
+        return _open_console(workspace, runs[-1], None)  # says what to use instead
     print(FIRST_WORDS)
     return OBEYED
 
 
-def _open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False) -> int:
+def _open_console(workspace: Workspace, run: RunDir | None, images: str | None, readonly: bool = False) -> int:
     if run and not sys.stdout.isatty():
         raise RunError(
             "The console needs a terminal", "Standard output is none.", f"Use `shoelora-tui watch {run.name}`."
         )
     from tui.app import open_console  # Textual; no other command waits for it
 
-    return open_console(workspace, run, readonly=readonly)
+    return open_console(workspace, run, readonly, images)
 
 
 if __name__ == "__main__":

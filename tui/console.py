@@ -16,13 +16,15 @@ from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from tui.actions import TABLE
 from tui.image_mode import MEANINGS, ImageMode, next_image_mode
+from tui.keymap import for_textual, read_keymap, show_changed_keys
 from tui.navigation import Deleted, Opened, ScreenName
 from tui.screens.help import HelpScreen
 from tui.screens.main_screen import MainScreen, bindings
+from tui.screens.theme_choice import ThemeChoice
 from tui.settings import Settings
+from tui.themes import OWN, first_theme
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
-THEME = "nord"
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
 CLASSES: dict[ScreenName, str] = {
     "runs": "RunsScreen", "new": "NewRunScreen", "monitor": "MonitorScreen", "gallery": "GalleryScreen",
@@ -47,6 +49,8 @@ class ConsoleApp(App[None]):
         image_reason: str = "",
     ) -> None:
         super().__init__()
+        for theme in OWN:
+            self.register_theme(theme)
         self.workspace = workspace
         self.run_dir = run
         self.readonly = readonly
@@ -56,11 +60,24 @@ class ConsoleApp(App[None]):
         self._first_image_mode = image_mode
         self._screens: dict[ScreenName, MainScreen] = {}
         if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
-            self.theme = settings.theme if settings.theme in self.available_themes else THEME
+            kept = settings.theme if settings.theme in self.available_themes else None
+            self.theme = kept or first_theme(self.console.color_system)
+        self._keymap_problems: list[str] = []
+        self._apply_keymap()
+
+    def _apply_keymap(self) -> None:
+        keymap, self._keymap_problems = read_keymap(self.settings.folder) if self.settings.folder else ({}, [])
+        show_changed_keys(keymap)
+        self.set_keymap(for_textual(keymap))
 
     def on_mount(self) -> None:
-        """Show the run, or all runs if none is given."""
+        """Show the run, or all runs if none is given; tell what of the user's files could not be used."""
         self.push_screen(self.main_screen("monitor" if self.run_dir else "runs"))
+        if self.settings.problem:
+            self.notify(self.settings.problem, title="Settings", severity="warning", timeout=20, markup=False)
+        if self._keymap_problems:
+            words = "\n".join(self._keymap_problems)
+            self.notify(words, title="Of the key map does not apply", severity="warning", timeout=20, markup=False)
 
     # ---- screens -----------------------------------------------------------------------------------------------------
 
@@ -130,14 +147,19 @@ class ConsoleApp(App[None]):
             case "detach":
                 self.exit()
             case "help":
-                self.push_screen(HelpScreen())
+                if isinstance(self.screen, MainScreen):
+                    self.push_screen(HelpScreen(self.screen.SCREEN))
             case "theme":
-                self.search_themes()
+                self.push_screen(ThemeChoice(), self._keep_theme)
             case "images":
                 self._switch_images()
             case name:
                 run = self.screen.run_in_hand() if isinstance(self.screen, MainScreen) else None
                 self.post_message(Opened(next(screen for screen in SCREENS if screen == name), run))
+
+    def _keep_theme(self, name: str | None) -> None:
+        if name:
+            self.settings.theme = name
 
     def _switch_images(self) -> None:
         """The next way of showing pictures; it holds until the console is left, and for the next starts."""

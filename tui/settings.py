@@ -26,6 +26,7 @@ class Settings:
     """The choices, written at every change; without a folder they last as long as the process."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder  # where the key map lies, too
         self._file = folder / FILE_NAME if folder else None
         self._choices = Choices()
         self.problem = ""  # what was wrong with the file, to be told once

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.color import Color
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
@@ -152,16 +154,18 @@ class RunTable(DataTable[Text]):
                     self.update_cell_at(at, cell)
 
     def _cells(self, line: RunLine, stage: Stage) -> list[Text]:
-        colours = self.app.theme_variables
         name = shortened(line.run.name, self._name_width)
         mark = MARK if line.run.path in self._marked else ""
-        cells = [Text(mark, style=colours["accent"]), Text(name, style="bold" if line.is_live else "")]
+        cells = [Text(mark, style=self._style("accent")), Text(name, style=Style(bold=line.is_live))]
         for column in stage.columns:
             words, tone = column.words(line)
-            cell = Text(words, style=colours[tone] if tone != "foreground" else "")
+            cell = Text(words, style=self._style(tone))
             cell.truncate(column.width, overflow="ellipsis")
             cells.append(cell)
         return cells
+
+    def _style(self, tone: str) -> Style:
+        return Style(color=Color.parse(self.app.theme_variables[tone]).rich_color) if tone != "foreground" else Style()
 
 
 def shortened(name: str, width: int) -> str:
