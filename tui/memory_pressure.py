@@ -35,7 +35,7 @@ def macos_pressure(ask: Callable[[], str]) -> Pressure | None:
     except (OSError, subprocess.SubprocessError):
         return None
     level = MACOS_LEVELS.get(answer)
-    return Pressure(level, f"level {answer} of 1, 2, 4") if level else None
+    return Pressure(level, f"level {answer} of 4") if level else None
 
 
 def _sysctl() -> str:
@@ -56,4 +56,4 @@ def linux_pressure(file: Path) -> Pressure | None:
         return None
     some, full = waits["some"], waits["full"]
     level: PressureLevel = "critical" if full >= ALL_WAIT else "warning" if some >= SOME_WAIT else "normal"
-    return Pressure(level, f"{some:.0f} % of the time waited for")
+    return Pressure(level, f"waits {some:.0f} %")

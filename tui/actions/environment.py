@@ -2,4 +2,7 @@
 
 from tui.actions.action import Action
 
-ACTIONS: tuple[Action, ...] = ()
+ACTIONS: tuple[Action, ...] = (
+    Action("check", "r", "Check again", "Look once more whether this machine is ready; the result so far stays."),
+    Action("diagnose", "d", "Diagnose", "What may be wrong with the run in hand, and what to do about it."),
+)
