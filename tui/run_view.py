@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 from engine.contract import protocol as p
 from engine.contract.describe import describe, level
-from engine.contract.journal import replay
+from engine.contract.journal import read_records
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
+from tui import pace
+from tui.step_history import StepHistory
 
-PACE_WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
 LOG_LINES = 5000
 MEMORY_SAMPLES = 200  # the worker takes one every two seconds: more than the last five minutes
 NOT_OF_THE_WORKER = p.WorkerStalled | p.CommandAccepted | p.CommandRejected | p.LogRecorded  # or not surely
@@ -28,6 +29,23 @@ class LogLine:
     text: str
 
 
+@dataclass(frozen=True)
+class NotedWarning:
+    """A warning, when it was raised, and the last step completed before it."""
+
+    time: float
+    step: int
+    warning: p.WarningRaised
+
+
+@dataclass(frozen=True)
+class LostSteps:
+    """Steps that were done and are void, since the run went on from an earlier one."""
+
+    first: int
+    last: int
+
+
 @dataclass
 class RunView:
     """What is known of a run after the records applied so far."""
@@ -37,13 +55,16 @@ class RunView:
     state: RunState = RunState.PREPARING
     state_reason: str = ""
     phase: p.PhaseProgressed | None = None
-    steps: list[p.StepCompleted] = field(default_factory=list)
+    steps: StepHistory = field(default_factory=StepHistory)
+    lost: list[LostSteps] = field(default_factory=list)
     timed: p.StepTimed | None = None
     validation_losses: list[p.ValidationLossMeasured] = field(default_factory=list)
+    validation_seconds: float = 0.0  # spent on losses and images so far
     images: list[p.ValidationImageSaved] = field(default_factory=list)
     checkpoints: list[p.CheckpointSaved] = field(default_factory=list)
+    saved_at: dict[str, float] = field(default_factory=dict)  # a checkpoint's path to seconds since 1970
     exported: tuple[str, ...] = ()
-    warnings: list[p.WarningRaised] = field(default_factory=list)
+    noted: list[NotedWarning] = field(default_factory=list)
     memory: p.MemorySampled | None = None
     first_memory: p.MemorySampled | None = None  # since the run was last started
     memory_samples: deque[tuple[float, p.MemorySampled]] = field(default_factory=lambda: deque(maxlen=MEMORY_SAMPLES))
@@ -64,9 +85,11 @@ class RunView:
 
     def apply(self, record: p.Record) -> None:
         """Take one record into account; records come in the order of their numbers."""
+        event, since_last = record.event, record.time - self.last_time
         self.last_seq, self.last_time = record.seq, record.time
         self._remember(record)
-        event = record.event
+        if is_validation(event) and self.state is RunState.RUNNING:
+            self.validation_seconds += max(since_last, 0.0)
         if not isinstance(event, NOT_OF_THE_WORKER):
             self.stalled_since = None
         match event:
@@ -101,6 +124,7 @@ class RunView:
                 self.images.append(event)
             case p.CheckpointSaved():
                 self.checkpoints = [c for c in self.checkpoints if c.path != event.path] + [event]
+                self.saved_at[event.path] = record.time
             case p.CheckpointRemoved():
                 self.checkpoints = [c for c in self.checkpoints if c.path != event.path]
             case p.AdapterExported():
@@ -112,7 +136,7 @@ class RunView:
             case p.MicroBatchChanged() | p.WorkerDied() | p.StepSkipped():
                 self.setbacks.append((self.step, event))
             case p.WarningRaised():
-                self.warnings.append(event)
+                self.noted.append(NotedWarning(record.time, self.step, event))
             case p.CommandAccepted():
                 self.pending[record.command_id or ""] = event.command
             case p.CommandRejected() | p.CommandCompleted():
@@ -132,7 +156,9 @@ class RunView:
 
     def _take_back(self, from_step: int) -> None:
         """Forget what was reported after the step from which training goes on."""
-        self.steps = [step for step in self.steps if step.step <= from_step]
+        if self.step > from_step:
+            self.lost.append(LostSteps(from_step + 1, self.step))
+            self.steps.take_back(from_step)
         self.validation_losses = [loss for loss in self.validation_losses if loss.step <= from_step]
         self.images = [image for image in self.images if image.step <= from_step]
 
@@ -168,7 +194,12 @@ class RunView:
     @property
     def step(self) -> int:
         """The last completed step."""
-        return self.steps[-1].step if self.steps else 0
+        return self.steps.numbers[-1] if self.steps else 0
+
+    @property
+    def warnings(self) -> list[p.WarningRaised]:
+        """Every warning so far, oldest first."""
+        return [noted.warning for noted in self.noted]
 
     @property
     def shares(self) -> dict[str, float]:
@@ -183,21 +214,19 @@ class RunView:
     @property
     def steps_per_minute(self) -> float | None:
         """Pace over the last steps, without pauses and validations; None before the first step."""
-        recent = self.steps[-PACE_WINDOW:]
-        seconds = sum(step.seconds for step in recent)
-        return 60 * len(recent) / seconds if seconds > 0 else None
+        return pace.now(self.steps)
 
     @property
     def eta_seconds(self) -> float | None:
         """Time left at the present pace, without validations; None when nobody trains."""
-        pace = self.steps_per_minute
-        if pace is None or self.state.is_final:
+        steps_per_minute = self.steps_per_minute
+        if steps_per_minute is None or self.state.is_final:
             return None
-        return (self.max_train_steps - self.step) * 60 / pace
+        return (self.max_train_steps - self.step) * 60 / steps_per_minute
 
     def status(self) -> dict[str, Any]:
         """The object of `status --json`."""
-        pace, eta, stalled = self.steps_per_minute, self.eta_seconds, self.stalled_seconds
+        steps_per_minute, eta, stalled = self.steps_per_minute, self.eta_seconds, self.stalled_seconds
         live = not self.state.is_final
         return {
             "name": self.name,
@@ -206,7 +235,7 @@ class RunView:
             "max_train_steps": self.max_train_steps,
             "train_loss": self.steps[-1].train_loss if self.steps else None,
             "validation_loss": self.validation_losses[-1].loss if self.validation_losses else None,
-            "steps_per_minute": None if pace is None else round(pace, 2),
+            "steps_per_minute": None if steps_per_minute is None else round(steps_per_minute, 2),
             "eta_seconds": None if eta is None else round(eta),
             "supervisor_pid": self.supervisor_pid if live else None,
             "worker_pid": self.worker_pid if live else None,
@@ -218,11 +247,18 @@ class RunView:
         }
 
 
+def is_validation(event: p.Event) -> bool:
+    """Whether an event tells of validation losses or images; the time since the record before it went into them."""
+    if isinstance(event, p.PhaseProgressed):
+        return event.phase.startswith("validation") and event.done > 0
+    return isinstance(event, p.ValidationLossMeasured | p.ValidationImageSaved)
+
+
 def view_run(run: RunDir) -> RunView:
     """A view of everything recorded so far, with `interrupted` concluded from the free lock."""
     live = run.is_live()  # asked first: a run that ends in between has then recorded its last state
     view = RunView(run.name, run.config().max_train_steps)
-    for record in replay(run.journal):
+    for record in read_records(run.journal):
         view.apply(record)
     view.conclude(live)
     return view

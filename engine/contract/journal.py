@@ -9,6 +9,7 @@ from engine.contract.line_file import LineFile
 from engine.contract.protocol import Event, Record
 from engine.contract.wire import ProtocolError, decode_record, encode_record
 
+CHUNK = 2**20  # bytes; some thousand records
 FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
 
 
@@ -49,14 +50,19 @@ class JournalReader:
         self._path = path
         self._offset = 0
         self.damaged_lines = 0
+        self.is_at_end = False  # whether the last look read all there was
 
-    def read_new(self) -> list[Record]:
-        """All complete records since the last call; lines that are no record are counted and skipped."""
+    def read_new(self, most: int = -1) -> list[Record]:
+        """The complete records since the last call, of about `most` bytes; what is no record is counted and skipped."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read(most)
+                if most >= 0:
+                    data += file.readline()
+                self.is_at_end = not file.read(1)
         except FileNotFoundError:
+            self.is_at_end = True
             return []
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
@@ -77,6 +83,13 @@ def _last_number(path: Path) -> int:
             with contextlib.suppress(ProtocolError):
                 last = max(last, decode_record(line).seq)
     return last
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """Every record of a journal, without ever holding all of them."""
+    reader = JournalReader(path)
+    while not reader.is_at_end:
+        yield from reader.read_new(CHUNK)
 
 
 def replay(path: Path) -> list[Record]:
