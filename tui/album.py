@@ -1,0 +1,113 @@
+"""Pictures as the gallery shows them: sheets in order, each with the same prompts; from a run, or drawn on request."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.contract.errors import ShoeloraError
+from engine.contract.generated import GeneratedPicture, read_list
+from engine.contract.protocol import Record, RunResumed, ValidationImageSaved
+from engine.contract.run_dir import RunDir
+
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture and what is known of how it was made."""
+
+    path: Path
+    prompt: str = ""
+    seed: int | None = None
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures that were made together, by their place; None stands for one that is still to come."""
+
+    name: str  # by which it is recognised when there are more
+    title: str
+    photos: tuple[Photo | None, ...]
+    is_base: bool = False  # whether the base model drew it, without an adapter
+
+
+class ValidationAlbum:
+    """The validation images of a run, a sheet for each step, from its records."""
+
+    def __init__(self, run: RunDir, expected: int) -> None:
+        self._folder = run.path
+        self._expected = expected  # pictures of each validation
+        self._saved: dict[int, dict[int, ValidationImageSaved]] = {}  # by step and place
+
+    def apply(self, records: Iterable[Record]) -> bool:
+        """Take records into account. Returns whether there are other pictures now, or one was drawn anew."""
+        changed = False
+        for record in records:
+            match record.event:
+                case ValidationImageSaved() as image:
+                    self._saved.setdefault(image.step, {})[image.index] = image
+                    changed = True
+                case RunResumed(from_step=kept):
+                    self._saved = {step: images for step, images in self._saved.items() if step <= kept}
+                    changed = True
+                case _:
+                    pass
+        return changed
+
+    def sheets(self) -> list[Sheet]:
+        """By step. Places are the same on all sheets, so that one prompt stays where it is."""
+        count = max([self._expected, *(index + 1 for images in self._saved.values() for index in images)], default=0)
+        return [
+            Sheet(str(step), f"step {step}", tuple(self._photo(images.get(index)) for index in range(count)), step == 0)
+            for step, images in sorted(self._saved.items())
+        ]
+
+    def _photo(self, image: ValidationImageSaved | None) -> Photo | None:
+        return Photo(self._folder / image.path, image.prompt, image.seed) if image else None
+
+
+def expected_pictures(run: RunDir | None) -> int:
+    """How many pictures a validation of the run draws; none if its config.json is damaged, which other screens say."""
+    try:
+        return run.config().num_validation_images if run else 0
+    except ShoeloraError:
+        return 0
+
+
+def generated_sheets(folder: Path) -> list[Sheet]:
+    """A sheet for each folder of pictures drawn on request, the newest at the end; reads files, so for a thread."""
+    try:
+        batches = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    except OSError:
+        return []
+    sheets = [Sheet(batch.name, batch.name, tuple(_generated(batch))) for batch in batches]
+    return [sheet for sheet in sheets if sheet.photos]
+
+
+def _generated(batch: Path) -> Iterable[Photo]:
+    """The pictures of the list, then those that lie beside it unlisted."""
+    listed = read_list(batch)
+    yield from (Photo(Path(one.file), one.prompt, one.seed, _details(one)) for one in listed)
+    known = {Path(one.file).name for one in listed}
+    yield from (
+        Photo(path)
+        for path in sorted(batch.iterdir())
+        if path.suffix.lower() in PICTURE_ENDINGS and path.name not in known
+    )
+
+
+def _details(one: GeneratedPicture) -> str:
+    adapter = "base model alone" if one.adapter is None else f"adapter {one.adapter} × {one.adapter_weight:g}"
+    parts = [f"{one.steps} steps", f"guidance {one.guidance:g}", adapter]
+    parts += [f"without: {one.negative_prompt}"] if one.negative_prompt else []
+    parts += [f"! {one.fault}"] if one.fault else []
+    return ", ".join(parts)
+
+
+def prompts(sheets: Sequence[Sheet]) -> list[str]:
+    """The prompt of each place, as it was asked last."""
+    found: dict[int, str] = {}
+    for sheet in sheets:
+        found |= {place: photo.prompt for place, photo in enumerate(sheet.photos) if photo and photo.prompt}
+    return [found.get(place, "") for place in range(max((len(sheet.photos) for sheet in sheets), default=0))]
