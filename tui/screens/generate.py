@@ -105,11 +105,11 @@ class GenerateScreen(MainScreen):
         """Nobody would see the pictures any more."""
         if self._sampling:
             self._sampling.stop()
+            self._say("What was done by then is in the Gallery.", "Drawing stopped: another run was opened")
 
     @property
     def _settings(self) -> Settings:
-        """The app's, or such as are forgotten."""
-        return getattr(self.app, "settings", None) or Settings()
+        return self.console_app.settings
 
     # ---- what there is to draw with ----------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class GenerateScreen(MainScreen):
     def act_draw(self) -> None:
         """Draw, if all values can be used and, where a run would suffer, the user agrees."""
         form = self.query_one(SampleForm)
-        if getattr(self.app, "readonly", False):
+        if self.console_app.readonly:
             self._say("Attach without --readonly to have pictures drawn.", "Read-only")
         elif self._sampling:
             self._say("s stops it.", "Pictures are being drawn")
@@ -220,13 +220,14 @@ class GenerateScreen(MainScreen):
         """Another seed."""
         self.query_one(SampleForm).fill({"seed": str(secrets.randbelow(SEEDS))})
 
-    def act_prompt(self) -> None:
+    def act_edit(self) -> None:
         """To the prompt."""
         self.query_one("#prompt", Input).focus()
 
     def act_gallery(self) -> None:
         """The Gallery of the run whose adapter was drawn with, or of the run in hand."""
-        self.post_message(Opened("gallery", self._source.run if self._source else self.run))
+        elsewhere = self._source.run if self._source and not self._sampling else None  # it would end the drawing
+        self.post_message(Opened("gallery", elsewhere or self.run))
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
         """There is something to stop while pictures are drawn, and nothing else to begin."""
