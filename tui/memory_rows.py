@@ -92,14 +92,14 @@ def spark(past: Iterable[tuple[float, float]], now: float, columns: int) -> str:
             highest[column] = max(highest[column] or 0.0, share)
     bridged: list[float | None] = []
     last = -columns
-    for column, share in enumerate(highest):
-        if share is not None:
+    for column, found in enumerate(highest):
+        if found is not None:
             gap = column - last - 1
             if gap and gap * SPAN / columns <= GAP:
                 bridged[-gap:] = [highest[last]] * gap
             last = column
-        bridged.append(share)
-    return "".join(" " if share is None else _level(share) for share in bridged)
+        bridged.append(found)
+    return "".join(" " if one is None else _level(one) for one in bridged)
 
 
 def _level(share: float) -> str:

@@ -40,6 +40,8 @@ def _colours(colour_system: str | None, environment: Mapping[str, str]) -> Check
     return CheckResult("colours", "WARN", told, remedy)
 
 
-def file_fact(name: str, path: Path, without: str) -> CheckResult:
+def file_fact(name: str, path: Path | None, without: str) -> CheckResult:
     """Where a file of the user's lies, or would lie; `without` says what holds while it is not there."""
+    if path is None:
+        return CheckResult(name, FACT, f"in no file: {without}")
     return CheckResult(name, FACT, str(path) if path.exists() else f"{path} (not there: {without})")

@@ -291,7 +291,7 @@ def test_what_the_run_reported_besides_is_told_newest_first() -> None:
     first = p.WarningRaised("TensorBoard's curves end here", "no room", "The journal has them.")
     second = p.WarningRaised("1 damaged cache file was removed", "torn", "It is computed anew.")
     results = found(*HEALTHY, first, second, first, p.WorkerDied("it was ended by SIGSEGV", 300))
-    told = [one.what for one in results["What the run reported besides"]]
+    told = [one.what for one in results["Other trouble"]]
     assert told == [first.what, second.what, "The worker died once"]
 
 

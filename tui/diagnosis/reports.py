@@ -3,7 +3,7 @@
 from engine.contract import protocol as p
 from tui.diagnosis.finding import Diagnosis, Facts, Finding
 
-QUESTION = "What the run reported besides"
+QUESTION = "Other trouble"
 MOST = 20  # that are told
 
 

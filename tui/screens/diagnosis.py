@@ -30,6 +30,7 @@ class DiagnosisScreen(ModalScreen[None]):
     DiagnosisScreen > VerticalScroll {
         width: 104; max-width: 100%; height: auto; max-height: 100%;
         border: round $primary; background: $surface; padding: 0 1; border-title-style: bold;
+        scrollbar-gutter: stable;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "app.pop_screen", "Close")]

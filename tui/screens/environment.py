@@ -17,13 +17,14 @@ from engine.contract.run_dir import RunDir, Workspace
 from tui.actions import TABLE
 from tui.environment_check import CheckResult, EnvironmentCheck, summary
 from tui.feed import Batch, JournalFeed
+from tui.keymap import FILE_NAME as KEYMAP_FILE
 from tui.machine_memory import MachineMemory, read_machine_memory
 from tui.memory_rows import SPAN, Reading, memory_rows
 from tui.navigation import ScreenName
 from tui.run_view import RunView
 from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.main_screen import MainScreen
-from tui.settings import FILE_NAME, settings_folder
+from tui.settings import FILE_NAME as SETTINGS_FILE
 from tui.terminal_facts import FACT, file_fact, terminal_facts
 from tui.widgets.check_list import CheckList
 from tui.widgets.key_bar import KeyBar
@@ -31,6 +32,7 @@ from tui.widgets.memory_panel import MemoryPanel
 
 READ_EVERY = 2.0  # seconds
 DEFAULT_PRESET = "training_config"
+wall_clock = time.time  # seconds since 1970; a test sets another
 URGENCY = {"FAIL": 0, "WARN": 1}  # what is wrong stands on top
 
 
@@ -121,7 +123,7 @@ class EnvironmentScreen(MainScreen):
 
     async def on_environment_screen_memory_read(self, message: MemoryRead) -> None:
         """Keep it for the history, and bring what is on the screen up to date."""
-        self._readings.append((time.time(), message.reading))
+        self._readings.append((wall_clock(), message.reading))
         if self.is_current:
             self._show_memory()
             await self._show_checks()  # the terminal's size and the way of pictures may have changed
@@ -184,7 +186,7 @@ class EnvironmentScreen(MainScreen):
         else:
             self.checks = message.results
             sign = "✗" if any(check.verdict == "FAIL" for check in self.checks) else "✓"
-            self._title(f"{sign} {summary(self.checks)}, at {time.strftime('%H:%M:%S')}")
+            self._title(f"{sign} {summary(self.checks)}, at {time.strftime('%H:%M:%S', time.localtime(wall_clock()))}")
         await self._show_checks()
 
     def _tell_progress(self) -> None:
@@ -195,7 +197,7 @@ class EnvironmentScreen(MainScreen):
 
     def _title(self, words: str) -> None:
         source = f"run {self.run.name}" if self.run else f"preset {DEFAULT_PRESET}"
-        self.query_one(CheckList).border_title = f"Check for {source}: {words}"
+        self.query_one(CheckList).border_title = f"Check: {words} ({source})"
 
     async def _show_checks(self) -> None:
         shown = [*self.checks, *self._facts()]
@@ -203,12 +205,13 @@ class EnvironmentScreen(MainScreen):
 
     def _facts(self) -> list[CheckResult]:
         """What the console itself knows: terminal, colours, pictures, and its own files."""
-        folder = settings_folder()
+        settings = getattr(self.app, "settings", None)
+        folder = settings.folder if settings else None
         return [
             *terminal_facts(self.app.size, self.app.console.color_system),
             *self._pictures(),
-            file_fact("settings", folder / FILE_NAME, "defaults hold"),
-            file_fact("keys", folder / "keymap.json", "the keys are those of the help"),
+            file_fact("settings", folder and folder / SETTINGS_FILE, "defaults hold"),
+            file_fact("key map", folder and folder / KEYMAP_FILE, "keys are as the help has them"),
         ]
 
     def _pictures(self) -> list[CheckResult]:

@@ -20,7 +20,7 @@ class CheckRow(Horizontal):
     CheckRow .verdict { width: 8; text-style: bold; color: $text-muted; }
     CheckRow .name { width: 14; text-style: bold; }
     CheckRow .words { width: 1fr; height: auto; }
-    CheckRow .words Static { width: 1fr; height: auto; }
+    CheckRow .words Static { width: 1fr; height: auto; padding-right: 1; }
     CheckRow .remedy { color: $text-warning; }
     CheckRow.-ok .verdict { color: $text-success; }
     CheckRow.-warn .verdict { color: $text-warning; }
