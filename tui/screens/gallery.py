@@ -103,10 +103,9 @@ class GalleryScreen(MainScreen):
 
     def on_gallery_screen_looked(self, message: Looked) -> None:
         """Take over the pictures that were drawn on request."""
-        browsing = self._browsing["generated"]
-        if tuple(message.sheets) != browsing.sheets:
-            browsing.update(message.sheets)
-            self._show()
+        self._browsing["generated"].update(message.sheets)
+        if self._source == "generated":
+            self._show()  # also where nothing came: a picture that was torn may be whole now
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         """What was drawn meanwhile is shown at once."""

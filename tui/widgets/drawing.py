@@ -51,12 +51,14 @@ def fit(size: tuple[int, int], columns: int, rows: int, ratio: float) -> tuple[i
     return wide, min(rows, max(1, round(wide * ratio * height / width)))
 
 
-def draw(order: Order) -> Drawing:
-    """Carry an order out. Never raises: what cannot be shown is said in words."""
+def draw(order: Order, unless: Drawing | None = None) -> Drawing | None:
+    """Carry an order out; None if `unless` is just that. Never raises: what cannot be shown is said in words."""
     try:
         mtime_ns = order.path.stat().st_mtime_ns
     except OSError:
-        return Drawing(order, 0, words="file is gone")
+        mtime_ns = 0
+    if unless and (unless.order, unless.mtime_ns) == (order, mtime_ns):
+        return None
     try:
         size = picture_size(order.path)
         if order.mode == "off":

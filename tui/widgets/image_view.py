@@ -122,16 +122,14 @@ class ImageView(Widget):
 
     @work(thread=True, exclusive=True)
     def _draw(self, order: Order) -> None:
-        drawing = draw(order)
-        if not get_current_worker().is_cancelled:
+        drawing = draw(order, unless=self._drawing)
+        if drawing and not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(drawing))
 
     def on_image_view_drawn(self, message: Drawn) -> None:
-        """Put it up, unless something else was ordered since or the very same is up."""
+        """Put it up, unless something else was ordered since."""
         new, old = message.drawing, self._drawing
         if new.order != self._order:
-            return
-        if old and (old.order, old.mtime_ns, old.words) == (new.order, new.mtime_ns, new.words):
             return
         self._drop()
         self._drawing = new

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from tui.widgets.image_view import ImageView
 from tui.widgets.picture import cell_ratio
-from tui.widgets.tile_layout import GAP, TileLayout, arrange
+from tui.widgets.tile_layout import GAP, TileLayout, arrange, fitting
 
 WORTH_LOOKING = 12  # columns of a picture below which there are pages instead
 MOST_TILES = 24  # on one page
@@ -96,10 +96,15 @@ class PictureWall(Container):
             tile = shown[place] if place < len(shown) else None
             view.display = tile is not None
             if tile:
-                caption = f"▸ {tile.caption} ◂" if tile.is_chosen and len(self._tiles) > 1 else tile.caption
-                view.show(tile.path, caption, tile.empty)
+                view.show(tile.path, self._caption(tile, layout.columns), tile.empty)
             else:
                 view.show(None)
+
+    def _caption(self, tile: Tile, columns: int) -> str:
+        """With signs for the one that is chosen."""
+        if not tile.is_chosen or len(self._tiles) == 1:
+            return tile.caption
+        return f"▸ {fitting(tile.caption, columns - 4)} ◂"
 
     def _layout(self, width: int, height: int) -> TileLayout:
         """All tiles if they are worth looking at then, else a page of those that are."""
