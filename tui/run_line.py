@@ -1,5 +1,6 @@
 """RunLine: what the list of runs shows of one, and how it is kept up to date from the run's journal."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +88,6 @@ class RunTracker:
 def line_of(run: RunDir, view: RunView, started: float) -> RunLine:
     """What a view comes down to in a list."""
     picture = view.images[-1] if view.images else None
-    phase = f"{view.phase.phase} {view.phase.done}/{view.phase.total}" if view.phase else ""
-    failure = view.failure.what if view.failure and view.state is RunState.FAILED else ""
     return RunLine(
         run=run,
         started=started,
@@ -101,5 +100,15 @@ def line_of(run: RunDir, view: RunView, started: float) -> RunLine:
         eta_seconds=view.eta_seconds,
         picture=run.path / picture.path if picture else None,
         picture_caption=f"step {picture.step}: {picture.prompt}" if picture else "",
-        remark=phase or failure or view.state_reason or view.state.meaning,
+        remark=_remark(view),
     )
+
+
+def _remark(view: RunView) -> str:
+    if view.stalled_since is not None and not view.state.is_final:
+        since = time.strftime("%H:%M:%S", time.localtime(view.stalled_since))
+        return f"nothing is heard of the worker since {since}"
+    if view.phase:
+        return f"{view.phase.phase} {view.phase.done}/{view.phase.total}"
+    failure = view.failure.what if view.failure and view.state is RunState.FAILED else ""
+    return failure or view.state_reason or view.state.meaning

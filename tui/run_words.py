@@ -64,12 +64,17 @@ def left_of(line: RunLine) -> str:
     return "".join(units.get(word, word) for word in (words[:3] if len(words) > 2 else words))
 
 
-def started_of(line: RunLine, now: float | None = None) -> str:
+def started_of(line: RunLine) -> str:
     """The hour of today, the day of this year, else the year."""
-    then, today = time.localtime(line.started), time.localtime(now)
-    if then[:3] == today[:3]:
+    then, now = time.localtime(line.started), today()
+    if then[:3] == now[:3]:
         return time.strftime("%H:%M", then)
-    return time.strftime("%m-%d" if then.tm_year == today.tm_year else "%Y", then)
+    return time.strftime("%m-%d" if then.tm_year == now.tm_year else "%Y", then)
+
+
+def today() -> time.struct_time:
+    """The present day, local time."""
+    return time.localtime()
 
 
 def started_in_full(line: RunLine) -> str:

@@ -16,7 +16,7 @@ from engine import control
 from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import Command, Resume, Stop
 from engine.contract.run_dir import RunDir, Workspace
-from engine.contract.run_state import RunState, is_allowed, why_not
+from engine.contract.run_state import RunState, is_allowed
 from tui.actions import TABLE
 from tui.naming import short_path
 from tui.navigation import Deleted, Opened
@@ -44,7 +44,12 @@ There is no run here yet. To begin:
 ?  Help: keys and marks. ctrl+p finds every action
    by its name. q leaves."""
 NOBODY = "Nothing matches. Esc shows all runs again."
-LONGEST_COMPARISON = 2  # runs
+NOT_NOW = {
+    "resume": "Only what is paused or has ended early can go on",
+    "stop": "Only a run that is at work can be stopped",
+    "delete": "A live run is never deleted: stop it first",
+}
+COMPARED = 2  # runs
 
 
 class RunsScreen(MainScreen):
@@ -146,8 +151,7 @@ class RunsScreen(MainScreen):
         line = self._table.chosen if self._lines else None
         self.query_one(RunCard).show(line)
         self.query_one("#chosen", Static).update(_summary(line) if line else "")
-        self.refresh_bindings()
-        self.query_one(KeyBar).show(self.actions())
+        self.query_one(KeyBar).show([entry for entry in self.actions() if self._applies(entry.id)])
 
     @on(DataTable.RowHighlighted)
     def _cursor_moved(self) -> None:
@@ -166,24 +170,18 @@ class RunsScreen(MainScreen):
 
     # ---- what the user does ------------------------------------------------------------------------------------------
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer what would be obeyed for the run under the cursor."""
-        if action != "act":
-            return True
+    def _applies(self, identity: str) -> bool:
+        """Whether an action makes sense for the run under the cursor; the others say why not."""
         line = self._table.chosen
-        match parameters[0]:
-            case "filter":
-                return bool(self._lines)
-            case "resume":
-                return line is not None and (
-                    line.state is RunState.PAUSED or bool(line.state and line.state.is_resumable)
-                )
-            case "stop":
-                return line is not None and line.is_live
-            case "delete":
-                return line is not None and not line.is_live
-            case _:
-                return line is not None
+        if identity == "filter":
+            return bool(self._lines)
+        if line is None or line.state is None:
+            return line is not None and identity in {"folder", "copy", "delete"}
+        return {
+            "resume": line.state is RunState.PAUSED or line.state.is_resumable,
+            "stop": is_allowed(line.state, Stop),
+            "delete": not line.is_live,
+        }.get(identity, True)
 
     def act_open(self) -> None:
         """Show the run on the Monitor."""
@@ -192,43 +190,40 @@ class RunsScreen(MainScreen):
 
     def act_resume(self) -> None:
         """Let a paused run go on, or start an ended one again."""
-        if (line := self._steerable()) is None:
+        if (line := self._for("resume")) is None:
             return
         if line.state is RunState.PAUSED:
             self._send(line.run, Resume())
             return
         self._say(f"Run {line.run.name} is being started again.", "Resume")
-        self._in_thread(lambda: control.restart(line.run), "")
+        self._in_thread(partial(control.restart, line.run), "")
 
     def act_stop(self) -> None:
         """Ask how, then ask the run to stop."""
-        if (line := self._steerable()) is None or line.state is None:
-            return
-        if not is_allowed(line.state, Stop):
-            self._say(f"{why_not(line.state, Stop)}.", "Not now")
-            return
-        self.app.push_screen(StopDialog(line.run.name), lambda answer: self._send(line.run, answer) if answer else None)
+        if line := self._for("stop"):
+            run = line.run
+            self.app.push_screen(StopDialog(run.name), lambda answer: self._send(run, answer) if answer else None)
 
     def act_filter(self) -> None:
         """Show the text field of the filter."""
         self._filter.display = True
-        self._filter.focus()
+        self.set_focus(self._filter)
 
     def act_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away; a third mark takes the first one's place."""
         if line := self._table.chosen:
             path = line.run.path
             others = [marked for marked in self._marked if marked != path]
-            self._marked = others if path in self._marked else [*others, path][-LONGEST_COMPARISON:]
+            self._marked = others if path in self._marked else [*others, path][-COMPARED:]
             self._table.show_marks(self._marked)
 
     def act_compare(self) -> None:
         """Compare the two marked runs, or the marked one with that under the cursor."""
         line = self._table.chosen
         paths = list(self._marked)
-        if line and len(paths) < LONGEST_COMPARISON and line.run.path not in paths:
+        if line and len(paths) < COMPARED and line.run.path not in paths:
             paths.append(line.run.path)
-        if len(paths) < LONGEST_COMPARISON:
+        if len(paths) < COMPARED:
             self._say("Mark a run with Space, move to another, and press c again.", "Which two?")
             return
         from tui.screens.compare import (
@@ -240,9 +235,8 @@ class RunsScreen(MainScreen):
     def act_folder(self) -> None:
         """Open the folder of the run, or say where it is."""
         if line := self._table.chosen:
-            why_not_opened = open_outside(line.run.path)
-            if why_not_opened:
-                self._say(f"{line.run.path}\ny copies the path.", why_not_opened)
+            if reason := open_outside(line.run.path):
+                self._say(f"{line.run.path}\ny copies the path.", reason)
 
     def act_copy(self) -> None:
         """Put the path on the clipboard."""
@@ -252,7 +246,7 @@ class RunsScreen(MainScreen):
 
     def act_delete(self) -> None:
         """Measure the run, then ask."""
-        if line := self._steerable():
+        if line := self._for("delete"):
             run = line.run
             threading.Thread(
                 target=lambda: self.post_message(self.Measured(run, size_of(belongings(run)))), daemon=True
@@ -268,12 +262,16 @@ class RunsScreen(MainScreen):
         self.post_message(Deleted(run))
         self._in_thread(lambda: remove(run), f"{short_path(run.path)} and its logs are gone.")
 
-    def _steerable(self) -> RunLine | None:
-        """The run under the cursor, unless this console only looks; says so then."""
-        if self.console_app.readonly:
+    def _for(self, identity: str) -> RunLine | None:
+        """The run under the cursor if an action may change it now; says why if not."""
+        line = self._table.chosen
+        if line and self.console_app.readonly:
             self._say("Start the console without --readonly to change anything.", "Read-only")
-            return None
-        return self._table.chosen
+        elif line and not self._applies(identity):
+            self._say(f"Run {line.run.name} is {state_of(line)[2:]}: {line.remark}.", NOT_NOW[identity])
+        else:
+            return line
+        return None
 
     def _send(self, run: RunDir, command: Command) -> None:
         self._in_thread(partial(control.send, run, command), "")
@@ -302,12 +300,12 @@ class RunsScreen(MainScreen):
 
     def on_input_submitted(self) -> None:
         """Back to the table; the filter stays."""
-        self._table.focus()
+        self.set_focus(self._table)
 
     def key_escape(self) -> None:
         """Show all runs again."""
         self._filter.value = ""
-        self._table.focus()
+        self.set_focus(self._table)
         self._show()
 
 
