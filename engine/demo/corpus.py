@@ -21,6 +21,7 @@ FULL = [
 ]
 WITHOUT_BACKGROUND = "a photo of {thing}"
 WITHOUT_COLOUR = "a photo of {colourless} on a {background} background"
+STRAIGHT = Placement((FRAME / 2, FRAME / 2), is_mirrored=False, degrees=0, scale=1, shift=(0, 0))
 PIXEL = FRAME / 64  # of a picture of 64 x 64, in units of the frame
 
 
@@ -70,13 +71,28 @@ def draw_scribble(number: int, resolution: int = 64, seed: int = 0) -> Image.Ima
     if draws.random() < 0.4:
         slope = Image.linear_gradient("L").rotate(draws.choice([0, 90, 180, 270])).resize((side, side))
         image.paste(second, mask=slope)
-    straight = Placement((FRAME / 2, FRAME / 2), is_mirrored=False, degrees=0, scale=1, shift=(0, 0))
-    canvas = Canvas(image, straight)
+    canvas = Canvas(image, STRAIGHT)
     for _ in range(draws.randint(1, 4)):
         canvas.fill(_area(draws), _any_colour(draws))
     for _ in range(draws.randint(3, 7)):
         draws.choice([_outline, _outline, _stripes, _strokes, _strokes, _strokes, _curve])(canvas, draws)
     return image.reduce(OVERSAMPLING)
+
+
+def draw_stitched(number: int, resolution: int = 64, seed: int = 0) -> Image.Image:
+    """The thing of this number with rows of fine strokes and stripes on it, as seams, laces and prints are."""
+    draws = Random(f"{seed}/stitched/{number}")
+    side = resolution * OVERSAMPLING
+    plain = draw_thing(number, resolution, seed).picture
+    canvas = Canvas(plain.resize((side, side), Image.Resampling.NEAREST), STRAIGHT)
+    for _ in range(draws.randint(1, 3)):
+        spot, width = (draws.uniform(70, FRAME - 70), draws.uniform(80, FRAME - 60)), draws.uniform(1, 2.5) * PIXEL
+        turn, lean = draws.uniform(0, math.tau), draws.uniform(0.9, 2.2)
+        count, length = draws.randint(2, 6), draws.uniform(12, 50)
+        colour = draws.choice([(250, 250, 248), (250, 250, 248), (96, 98, 108), _any_colour(draws)])
+        for start, end in _row(spot, turn, turn + lean, width * draws.uniform(1.6, 3), count, length):
+            canvas.stroke([start, end], colour, width)
+    return canvas.image.reduce(OVERSAMPLING)
 
 
 def _any_colour(draws: Random) -> Colour:

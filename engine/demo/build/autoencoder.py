@@ -18,6 +18,7 @@ from engine.demo.build.fitting import Batch, Member, Plan, fit
 
 CROP = 32  # pixels: three quarters of the steps see parts of pictures, four times as many
 CROPPED_SHARE = 0.6  # of the steps, the first ones
+REFINING_SQUARE_WEIGHT = 20.0  # of the mean squared error against the mean absolute one
 LOG_VARIANCE = -5.0  # of the posterior at the beginning: nearly no noise
 KL_WEIGHT = 1e-6  # of the sum over a picture's latents, where the other losses are means over its values
 Pixels = NDArray[np.uint8]  # number, height, width, RGB
@@ -62,15 +63,16 @@ def _make_dirac(convolution: nn.Module) -> None:
 class _Reconstruction(nn.Module):
     """The loss of a batch: of values, of their differences between neighbours, and a little of the posterior."""
 
-    def __init__(self, vae: AutoencoderKL) -> None:
+    def __init__(self, vae: AutoencoderKL, square_weight: float = 5.0) -> None:
         super().__init__()
         self.vae = vae
+        self._square_weight = square_weight
 
     def forward(self, pictures: Tensor, noise: Tensor) -> Tensor:
         posterior = self.vae.encode(pictures).latent_dist
         latents = posterior.mean + posterior.std * noise
         decoded = self.vae.decode(latents).sample
-        values = functional.l1_loss(decoded, pictures) + 5 * functional.mse_loss(decoded, pictures)
+        values = functional.l1_loss(decoded, pictures) + self._square_weight * functional.mse_loss(decoded, pictures)
         edges = sum(functional.l1_loss(decoded.diff(dim=axis), pictures.diff(dim=axis)) for axis in (2, 3))
         loss: Tensor = values + 0.5 * edges + KL_WEIGHT * posterior.kl().mean()
         return loss
@@ -79,12 +81,19 @@ class _Reconstruction(nn.Module):
 def train_autoencoder(pixels: Pixels, plan: Plan, file: Path, member: Member) -> None:
     """Write the weights of a VAE that reconstructs `pixels` (n, 64, 64, 3) to `file`."""
     module = _Reconstruction(new_autoencoder())
-    fit(module, _batches(pixels, plan), plan, file, member)
+    fit(module, _batches(pixels, CROPPED_SHARE * plan.steps), plan, file, member)
 
 
-def _batches(pixels: Pixels, plan: Plan) -> Callable[[int, int, torch.Generator], Batch]:
+def refine_autoencoder(begin: Path, pixels: Pixels, plan: Plan, file: Path, member: Member) -> None:
+    """Train the weights in `begin` further on whole pictures, with more weight on large errors, as fine lines make."""
+    module = _Reconstruction(new_autoencoder(), REFINING_SQUARE_WEIGHT)
+    module.load_state_dict(load_file(begin))
+    fit(module, _batches(pixels, cropped_steps=0), plan, file, member)
+
+
+def _batches(pixels: Pixels, cropped_steps: float) -> Callable[[int, int, torch.Generator], Batch]:
     def batch(step: int, count: int, draws: torch.Generator) -> Batch:
-        is_cropped = step < CROPPED_SHARE * plan.steps
+        is_cropped = step < cropped_steps
         chosen = torch.randint(len(pixels), (2 * count if is_cropped else count,), generator=draws)
         top, left = (torch.randint(4, 29, (2,), generator=draws) if is_cropped else torch.zeros(2)).int().tolist()
         side = CROP if is_cropped else pixels.shape[1]

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engine.demo.corpus import Example, draw_scribble, draw_thing
+from engine.demo.corpus import Example, draw_scribble, draw_stitched, draw_thing
 from engine.demo.palette import BACKGROUNDS, COLOURS
 from engine.demo.things import KINDS
 
@@ -73,3 +73,13 @@ def test_scribbles_differ_and_are_the_same_each_time() -> None:
 def test_scribbles_are_full_of_edges() -> None:
     pixels = np.stack([np.asarray(draw_scribble(number)) for number in range(40)]).astype(int)
     assert (np.abs(np.diff(pixels, axis=2)).max(axis=3) > 60).mean() > 0.06
+
+
+def test_stitched_things_differ_from_plain_ones_in_fine_lines_only() -> None:
+    for number in range(20):
+        plain, stitched = (
+            np.asarray(picture).astype(int) for picture in (draw_thing(number).picture, draw_stitched(number))
+        )
+        changed = (np.abs(stitched - plain).max(axis=2) > 20).mean()
+        assert changed < 0.25
+    assert draw_stitched(3).tobytes() == draw_stitched(3).tobytes()

@@ -11,6 +11,7 @@ from engine.demo.build.autoencoder import (
     Pixels,
     encode,
     load_autoencoder,
+    refine_autoencoder,
     train_autoencoder,
 )
 from engine.demo.build.diffusion import FILLERS, load_diffusion, train_diffusion
@@ -32,7 +33,9 @@ def pixels() -> Pixels:
 def test_a_few_steps_of_every_stage_make_a_pipeline(pixels: Pixels, tmp_path: Path) -> None:
     torch.manual_seed(0)
     train_autoencoder(pixels, Plan(4, 4, 2e-3), tmp_path / "autoencoder.safetensors", ALONE)
-    vae = load_autoencoder(tmp_path / "autoencoder.safetensors", pixels)
+    refined = tmp_path / "refined.safetensors"
+    refine_autoencoder(tmp_path / "autoencoder.safetensors", pixels, Plan(2, 4, 1e-3), refined, ALONE)
+    vae = load_autoencoder(refined, pixels)
     latents = encode(vae, pixels)
     assert latents.mean(dim=(0, 2, 3)).abs().max() < 1e-4
     assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)

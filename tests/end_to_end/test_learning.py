@@ -1,0 +1,27 @@
+"""The demo as `make demo` trains it learns what a shoe is: its held-out loss says so."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.contract.protocol import ValidationLossMeasured
+from engine.contract.run_dir import RunDir
+from engine.contract.run_state import RunState
+
+Launch = Callable[..., RunDir]
+WatchRun = Callable[[RunDir], Any]
+
+DEMO = {
+    "resolution": 64, "train_batch_size": 8, "gradient_accumulation_steps": 1, "max_train_steps": 200,
+    "validation_steps": 200, "num_validation_images": 0, "checkpointing_steps": 200,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [42, 7])
+def test_the_held_out_loss_falls_by_three_tenths(launch: Launch, watch: WatchRun, seed: int) -> None:
+    run = launch(**DEMO, seed=seed)
+    events = [record.event for record in watch(run).until_the_end()]
+    assert run.state() is RunState.FINISHED
+    before, after = [event.loss for event in events if isinstance(event, ValidationLossMeasured)]
+    assert after <= 0.7 * before
