@@ -77,6 +77,7 @@ class Previews(ScrollView, can_focus=True):
     def on_mount(self) -> None:
         """Say what will be here."""
         self.border_title = "Pictures"
+        self.watch(self.app, "image_mode", self._arrange, init=False)
 
     def on_resize(self, _event: events.Resize) -> None:
         """Find the grid that fits now."""
@@ -91,19 +92,20 @@ class Previews(ScrollView, can_focus=True):
         count = max(len(self._tiles), self._expected)
         self._layout = arrange(count, width, height, cell_ratio())
         self.virtual_size = Size(width, self._layout.height)
-        self._paint(self._layout, [tile.path for tile in self._tiles])
+        is_off = getattr(self.app, "image_mode", "block") == "off"
+        self._paint(self._layout, [tile.path for tile in self._tiles], is_off)
         self.refresh()
 
     @work(thread=True, exclusive=True)
-    def _paint(self, layout: TileLayout, paths: list[Path]) -> None:
-        """Decode and render off the event loop; what was rendered before comes from memory."""
+    def _paint(self, layout: TileLayout, paths: list[Path], is_off: bool) -> None:
+        """Decode and render off the event loop, or from memory; only names where pictures are off."""
         worker = get_current_worker()
         pictures: dict[Path, list[Strip] | str] = {}
         for path in paths:
             if worker.is_cancelled:
                 return
             try:
-                pictures[path] = picture_strips(path, layout.columns, layout.rows)
+                pictures[path] = path.name if is_off else picture_strips(path, layout.columns, layout.rows)
             except PictureError as error:
                 pictures[path] = str(error)
         self.post_message(self.Painted(layout, pictures))
