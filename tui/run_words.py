@@ -2,6 +2,8 @@
 
 import time
 
+from textual.content import Content
+
 from tui.run_line import RunLine
 from tui.wording import NOTHING, STATE_SIGNS, duration, loss
 
@@ -80,3 +82,12 @@ def today() -> time.struct_time:
 def started_in_full(line: RunLine) -> str:
     """Day and minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(line.started))
+
+
+def summary_of(line: RunLine) -> Content:
+    """What has no column where the window is narrow."""
+    parts = [f"{pace_of(line)} steps/min"]
+    if line.eta_seconds is not None:
+        parts.append(f"{duration(line.eta_seconds)} left")
+    parts += [line.remark, f"since {started_in_full(line)}"]
+    return Content.assemble((state_of(line), f"${tone_of(line)}"), "  ", "  ".join(parts))

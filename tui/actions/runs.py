@@ -1,6 +1,9 @@
-"""What can be done on the Runs screen."""
+"""What can be done on the Runs screen, and for which run."""
 
+from engine.contract.protocol import Stop
+from engine.contract.run_state import RunState, is_allowed
 from tui.actions.action import Action
+from tui.run_line import RunLine
 
 ACTIONS: tuple[Action, ...] = (
     Action("open", "enter", "Open", "Watch the run on the Monitor."),
@@ -13,3 +16,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", "y", "Copy path", "Put the path of the run's folder on the clipboard."),
     Action("delete", "d,delete", "Delete", "Remove the run and its logs from the disk; asks first. Never a live one."),
 )
+NOT_NOW = {
+    "resume": "Only what is paused or has ended early can go on",
+    "stop": "Only a run that is at work can be stopped",
+    "delete": "A live run is never deleted: stop it first",
+}
+
+
+def is_possible(identity: str, line: RunLine | None) -> bool:
+    """Whether an action makes sense for the run under the cursor."""
+    if line is None or line.state is None:
+        return identity == "filter" or (line is not None and identity in {"folder", "copy", "delete"})
+    return {
+        "resume": line.state is RunState.PAUSED or line.state.is_resumable,
+        "stop": is_allowed(line.state, Stop),
+        "delete": not line.is_live,
+    }.get(identity, True)

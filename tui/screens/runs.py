@@ -1,37 +1,28 @@
 """All runs of a workspace, the one last started on top, as they are now."""
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Static
 
-from engine import control
-from engine.contract.errors import ShoeloraError
-from engine.contract.protocol import Command, Resume, Stop
 from engine.contract.run_dir import RunDir, Workspace
-from engine.contract.run_state import RunState, is_allowed
 from tui.actions import TABLE
-from tui.naming import short_path
-from tui.navigation import Deleted, Opened
+from tui.actions.runs import NOT_NOW, is_possible
+from tui.navigation import Opened
 from tui.outside import open_outside
 from tui.run_line import RunLine
-from tui.run_removal import belongings, remove, size_of
-from tui.run_words import pace_of, started_in_full, state_of, tone_of
+from tui.run_words import state_of, summary_of
 from tui.runs_feed import RunsFeed
-from tui.screens.delete_dialog import DeleteDialog
 from tui.screens.main_screen import MainScreen
-from tui.screens.stop_dialog import StopDialog
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.run_card import RunCard
+from tui.widgets.run_errands import RunErrands
 from tui.widgets.run_table import RunTable
-from tui.wording import duration
 
 FIRST_WORDS = """\
 There is no run here yet. To begin:
@@ -44,11 +35,6 @@ There is no run here yet. To begin:
 ?  Help: keys and marks. ctrl+p finds every action
    by its name. q leaves."""
 NOBODY = "Nothing matches. Esc shows all runs again."
-NOT_NOW = {
-    "resume": "Only what is paused or has ended early can go on",
-    "stop": "Only a run that is at work can be stopped",
-    "delete": "A live run is never deleted: stop it first",
-}
 COMPARED = 2  # runs
 
 
@@ -65,40 +51,27 @@ class RunsScreen(MainScreen):
 
         lines: list[RunLine]
 
-    @dataclass
-    class Said(Message):
-        """A thread has something to tell the user."""
-
-        text: str
-        title: str
-        severe: bool = False
-
-    @dataclass
-    class Measured(Message):
-        """How much a run that is to be deleted takes on disk, in bytes."""
-
-        run: RunDir
-        total: int
-
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._feed = RunsFeed(workspace, lambda lines: self.post_message(self.Looked(lines)))
         self._lines: list[RunLine] | None = None  # None until the first look
         self._marked: list[Path] = []
+        self._wanted: RunDir | None = None  # on which the cursor is to be put as soon as it is listed
 
     def compose_body(self) -> ComposeResult:
         """Every part; which of them are shown is for the style sheet, the size, and whether there are runs."""
-        yield Input(placeholder="letters of a name or a state", compact=True, id="filter")
+        letters = self.console_app.settings.recall("runs.filter", "")
+        yield FilterLine(letters, "letters of a name or a state")
         yield Static(id="words", markup=False)
         with Horizontal(id="runs"):
             yield RunTable()
             yield RunCard()
         yield Static(id="chosen")
         yield KeyBar(TABLE["runs"])
+        yield RunErrands()
 
     def on_mount(self) -> None:
         """Begin to look at the runs."""
-        self._filter.value = self.console_app.settings.recall("runs.filter", "")
         self._show()
         self._feed.start()
 
@@ -107,7 +80,9 @@ class RunsScreen(MainScreen):
         self._feed.stop()
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
-        """What happened on another screen is shown at once."""
+        """Come back to the run in hand; what happened on another screen is shown at once."""
+        self._wanted = self.console_app.run_dir
+        self._choose_wanted()
         self._feed.look_now()
 
     def run_in_hand(self) -> RunDir | None:
@@ -120,38 +95,39 @@ class RunsScreen(MainScreen):
         return self.query_one(RunTable)
 
     @property
-    def _filter(self) -> Input:
-        return self.query_one("#filter", Input)
+    def _filter(self) -> FilterLine:
+        return self.query_one(FilterLine)
 
     # ---- what the runs do --------------------------------------------------------------------------------------------
 
     def on_runs_screen_looked(self, message: Looked) -> None:
         """Show the runs as they are now."""
-        first = self._lines is None
         self._lines = message.lines
         self._marked = [path for path in self._marked if any(line.run.path == path for line in message.lines)]
         self._show()
-        if first and (run := self.console_app.run_dir):
-            self._table.choose(run.path)
+        self._choose_wanted()
+
+    def _choose_wanted(self) -> None:
+        if self._wanted and self._table.choose(self._wanted.path):
+            self._wanted = None
 
     def _show(self) -> None:
         lines = self._lines or []
-        letters = self._filter.value.casefold()
+        letters = self._filter.letters.casefold()
         found = [line for line in lines if letters in f"{line.run.name} {state_of(line)}".casefold()]
         self._table.show(found, self._marked)
         words = self.query_one("#words", Static)
         words.display = self._lines is not None and not found
         words.update(NOBODY if lines else FIRST_WORDS)
         self.query_one("#runs").display = bool(found)
-        self._filter.display = bool(letters) or self._filter.has_focus
-        self._filter.border_subtitle = f"{len(found)} of {len(lines)}"
+        self._filter.show_count(len(found), len(lines))
         self._show_chosen()
 
     def _show_chosen(self) -> None:
         line = self._table.chosen if self._lines else None
         self.query_one(RunCard).show(line)
-        self.query_one("#chosen", Static).update(_summary(line) if line else "")
-        self.query_one(KeyBar).show([entry for entry in self.actions() if self._applies(entry.id)])
+        self.query_one("#chosen", Static).update(summary_of(line) if line else "")
+        self.query_one(KeyBar).show([entry for entry in self.actions() if is_possible(entry.id, line)])
 
     @on(DataTable.RowHighlighted)
     def _cursor_moved(self) -> None:
@@ -161,27 +137,14 @@ class RunsScreen(MainScreen):
     def _row_opened(self) -> None:
         self.act_open()
 
-    def on_runs_screen_said(self, message: Said) -> None:
-        """Pass on what a thread has to tell."""
-        self._say(message.text, message.title, message.severe)
+    def on_run_errands_ended(self) -> None:
+        """See what became of it."""
+        self._feed.look_now()
 
     def _say(self, text: str, title: str, severe: bool = False) -> None:
         self.notify(text, title=title, severity="error" if severe else "information", markup=False)
 
     # ---- what the user does ------------------------------------------------------------------------------------------
-
-    def _applies(self, identity: str) -> bool:
-        """Whether an action makes sense for the run under the cursor; the others say why not."""
-        line = self._table.chosen
-        if identity == "filter":
-            return bool(self._lines)
-        if line is None or line.state is None:
-            return line is not None and identity in {"folder", "copy", "delete"}
-        return {
-            "resume": line.state is RunState.PAUSED or line.state.is_resumable,
-            "stop": is_allowed(line.state, Stop),
-            "delete": not line.is_live,
-        }.get(identity, True)
 
     def act_open(self) -> None:
         """Show the run on the Monitor."""
@@ -190,24 +153,22 @@ class RunsScreen(MainScreen):
 
     def act_resume(self) -> None:
         """Let a paused run go on, or start an ended one again."""
-        if (line := self._for("resume")) is None:
-            return
-        if line.state is RunState.PAUSED:
-            self._send(line.run, Resume())
-            return
-        self._say(f"Run {line.run.name} is being started again.", "Resume")
-        self._in_thread(partial(control.restart, line.run), "")
+        if line := self._for("resume"):
+            self.query_one(RunErrands).resume(line)
 
     def act_stop(self) -> None:
         """Ask how, then ask the run to stop."""
         if line := self._for("stop"):
-            run = line.run
-            self.app.push_screen(StopDialog(run.name), lambda answer: self._send(run, answer) if answer else None)
+            self.query_one(RunErrands).stop(line.run)
+
+    def act_delete(self) -> None:
+        """Ask, then remove the run."""
+        if line := self._for("delete"):
+            self.query_one(RunErrands).delete(line.run)
 
     def act_filter(self) -> None:
         """Show the text field of the filter."""
-        self._filter.display = True
-        self.set_focus(self._filter)
+        self._filter.open()
 
     def act_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away; a third mark takes the first one's place."""
@@ -234,9 +195,8 @@ class RunsScreen(MainScreen):
 
     def act_folder(self) -> None:
         """Open the folder of the run, or say where it is."""
-        if line := self._table.chosen:
-            if reason := open_outside(line.run.path):
-                self._say(f"{line.run.path}\ny copies the path.", reason)
+        if (line := self._table.chosen) and (reason := open_outside(line.run.path)):
+            self._say(f"{line.run.path}\ny copies the path.", reason)
 
     def act_copy(self) -> None:
         """Put the path on the clipboard."""
@@ -244,74 +204,28 @@ class RunsScreen(MainScreen):
             self.app.copy_to_clipboard(str(line.run.path))
             self._say(f"{line.run.path}", "On the clipboard, if the terminal lets it through")
 
-    def act_delete(self) -> None:
-        """Measure the run, then ask."""
-        if line := self._for("delete"):
-            run = line.run
-            threading.Thread(
-                target=lambda: self.post_message(self.Measured(run, size_of(belongings(run)))), daemon=True
-            ).start()
-
-    def on_runs_screen_measured(self, message: Measured) -> None:
-        """Ask, now that it is known how much goes."""
-        self.app.push_screen(
-            DeleteDialog(message.run, message.total), lambda sure: self._delete(message.run) if sure else None
-        )
-
-    def _delete(self, run: RunDir) -> None:
-        self.post_message(Deleted(run))
-        self._in_thread(lambda: remove(run), f"{short_path(run.path)} and its logs are gone.")
-
     def _for(self, identity: str) -> RunLine | None:
         """The run under the cursor if an action may change it now; says why if not."""
         line = self._table.chosen
         if line and self.console_app.readonly:
             self._say("Start the console without --readonly to change anything.", "Read-only")
-        elif line and not self._applies(identity):
+        elif line and not is_possible(identity, line):
             self._say(f"Run {line.run.name} is {state_of(line)[2:]}: {line.remark}.", NOT_NOW[identity])
         else:
             return line
         return None
 
-    def _send(self, run: RunDir, command: Command) -> None:
-        self._in_thread(partial(control.send, run, command), "")
-
-    def _in_thread(self, act: Callable[[], object], done: str) -> None:
-        """Do what may take its time; tell how it ended."""
-
-        def work() -> None:
-            try:
-                act()
-            except ShoeloraError as error:
-                self.post_message(self.Said(f"{error.why}\n{error.remedy}".strip(), error.what, severe=True))
-            else:
-                if done:
-                    self.post_message(self.Said(done, "Done"))
-            self._feed.look_now()
-
-        threading.Thread(target=work, daemon=True).start()
-
     # ---- the filter --------------------------------------------------------------------------------------------------
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_filter_line_changed(self, message: FilterLine.Changed) -> None:
         """Filter while it is typed."""
-        self.console_app.settings.remember("runs.filter", event.value)
+        self.console_app.settings.remember("runs.filter", message.letters)
         self._show()
 
-    def on_input_submitted(self) -> None:
-        """Back to the table; the filter stays."""
+    def on_filter_line_left(self) -> None:
+        """Back to the table."""
         self.set_focus(self._table)
 
     def key_escape(self) -> None:
         """Show all runs again."""
-        self._filter.value = ""
-        self.set_focus(self._table)
-        self._show()
-
-
-def _summary(line: RunLine) -> str:
-    """What has no column where the window is narrow."""
-    parts = [f"[${tone_of(line)}]{state_of(line)}[/]", f"{pace_of(line)} steps/min"]
-    if line.eta_seconds is not None:
-        parts.append(f"{duration(line.eta_seconds)} left")
-    return "  ".join([*parts, f"since {started_in_full(line)}"])
+        self._filter.empty()

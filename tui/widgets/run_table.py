@@ -104,11 +104,12 @@ class RunTable(DataTable[Text]):
         """Mark these runs and no others."""
         self.show(self._lines, marked)
 
-    def choose(self, path: Path) -> None:
-        """Move the cursor to a run."""
-        for row, line in enumerate(self._lines):
-            if line.run.path == path:
-                self.move_cursor(row=row, animate=False)
+    def choose(self, path: Path) -> bool:
+        """Move the cursor to a run; whether it is here."""
+        rows = [row for row, line in enumerate(self._lines) if line.run.path == path]
+        if rows:
+            self.move_cursor(row=rows[0], animate=False)
+        return bool(rows)
 
     def on_mount(self) -> None:
         """Colours are of the theme."""
