@@ -1,6 +1,6 @@
 """The rows of the memory panel: each a part of a whole, in figures, in words and over the last minutes; no Textual."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tui.machine_memory import MachineMemory
@@ -12,6 +12,7 @@ GAP = 30.0  # seconds without a sample that are bridged; the worker takes one wi
 HIGH, FULL = 0.8, 0.95  # shares from which a part is called so
 MUCH_SWAP = 2**30  # bytes
 LEVELS = " ▁▂▃▄▅▆▇█"
+FINEST = len(LEVELS) - 1  # steps in a cell's height
 PRESSURE_SHARES: dict[PressureLevel, float] = {"normal": 0.1, "warning": 0.6, "critical": 1.0}
 FINE, IS_HIGH, IS_FULL = ("✓ fine", "success"), ("! high", "warning"), ("✗ full", "error")
 PRESSURE_WORDS: dict[PressureLevel, tuple[str, str]] = {
@@ -83,25 +84,35 @@ def _row(name: str, used: int, limit: int, past: Past, ended: bool = False, judg
     return MemoryRow(name, limit, figures, share, words if judged or ended else "", tone if judged else "", past)
 
 
-def spark(past: Iterable[tuple[float, float]], now: float, columns: int) -> str:
-    """The shares of the last minutes, the highest of each column; a blank where for long nothing was measured."""
+def spark(past: Past, now: float, columns: int, rows: int = 1) -> list[str]:
+    """The shares of the last minutes as lines from top to bottom; blank where for long nothing was measured."""
+    shares = _bridged(_columns(past, now, columns))
+    heights = [None if share is None else max(1, round(min(share, 1.0) * rows * FINEST)) for share in shares]
+    return [
+        "".join(LEVELS[0 if height is None else min(max(height - row * FINEST, 0), FINEST)] for height in heights)
+        for row in reversed(range(rows))
+    ]
+
+
+def _columns(past: Past, now: float, columns: int) -> list[float | None]:
+    """The highest share of each column, the newest at the right."""
     highest: list[float | None] = [None] * columns
     for time, share in past:
         column = columns - 1 - int((now - time) / SPAN * columns)
         if 0 <= now - time < SPAN and 0 <= column < columns:
             highest[column] = max(highest[column] or 0.0, share)
-    bridged: list[float | None] = []
-    last = -columns
-    for column, found in enumerate(highest):
-        if found is not None:
+    return highest
+
+
+def _bridged(shares: Sequence[float | None]) -> list[float | None]:
+    """Short gaps filled with the share before them."""
+    filled: list[float | None] = []
+    last = -len(shares)
+    for column, share in enumerate(shares):
+        if share is not None:
             gap = column - last - 1
-            if gap and gap * SPAN / columns <= GAP:
-                bridged[-gap:] = [highest[last]] * gap
+            if gap and gap * SPAN / len(shares) <= GAP:
+                filled[-gap:] = [shares[last]] * gap
             last = column
-        bridged.append(found)
-    return "".join(" " if one is None else _level(one) for one in bridged)
-
-
-def _level(share: float) -> str:
-    top = len(LEVELS) - 1
-    return LEVELS[min(max(1, round(share * top)), top)]
+        filled.append(share)
+    return filled

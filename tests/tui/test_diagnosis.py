@@ -297,11 +297,20 @@ def test_what_the_run_reported_besides_is_told_newest_first() -> None:
 
 extremes = st.floats() | st.sampled_from([0.0, 1.0, 1e308, -1e308])
 KINDS = (
-    p.RunStarted, p.StateChanged, p.TrainingPrepared, p.RunResumed, p.StepCompleted, p.StepSkipped,
-    p.MicroBatchChanged, p.ValidationLossMeasured, p.ValidationImageSaved, p.CheckpointSaved, p.MemorySampled,
-    p.WarningRaised, p.WorkerDied, p.RunFailed,
+    p.RunStarted, p.StateChanged, p.TrainingPrepared, p.StepSkipped, p.MicroBatchChanged, p.CheckpointSaved,
+    p.MemorySampled, p.WarningRaised, p.WorkerDied, p.RunFailed, p.StepTimed,
 )  # fmt: skip
-any_events = st.lists(st.one_of([st.from_type(kind) for kind in KINDS]), max_size=30)
+numbers = st.integers(0, 10**6)  # of steps
+any_event = st.one_of(
+    [st.from_type(kind) for kind in KINDS]
+    + [
+        st.builds(p.StepCompleted, numbers, numbers, extremes, extremes, extremes, extremes),
+        st.builds(p.ValidationLossMeasured, numbers, extremes),
+        st.builds(p.ValidationImageSaved, numbers, numbers),
+        st.builds(p.RunResumed, numbers),
+    ]
+)
+any_events = st.lists(any_event, max_size=30)
 any_machine = st.none() | st.from_type(MachineMemory)
 
 

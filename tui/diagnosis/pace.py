@@ -31,16 +31,19 @@ def too_slow(facts: Facts) -> Finding:
 
 def measured(facts: Facts) -> str:
     """The pace, and where the time goes."""
-    seconds = _seconds(facts.view) if facts.view else []
-    parts = [f"{median(seconds[-WINDOW:]):.3g} s per step"] if seconds else ["no step is done yet"]
+    usual = _usual(facts.view, -WINDOW) if facts.view else None
+    parts = ["no step is done yet"] if usual is None else [f"{usual:.3g} s per step"]
     total = sum(facts.shares.values())
     if 0 < total < math.inf:
         parts += [f"{name} {value / total:.0%}" for name, value in facts.shares.items()]
     return ", ".join(parts)
 
 
-def _seconds(view: RunView) -> list[float]:
-    return [step.seconds for step in view.steps if 0 < step.seconds < math.inf]
+def _usual(view: RunView, start: int) -> float | None:
+    """The median of a window of steps, so that a single pause counts for nothing; below 0, `start` is from the end."""
+    start = max(len(view.steps) + start, 0) if start < 0 else start
+    seconds = [value for value in view.steps.seconds.between(start, start + WINDOW) if 0 < value < math.inf]
+    return median(seconds) if seconds else None
 
 
 def _shares(facts: Facts) -> list[Diagnosis]:
@@ -64,9 +67,8 @@ def _device(view: RunView) -> list[Diagnosis]:
         if ON_CPU in warning.why:
             found.append(Diagnosis(warning.what, warning.why, warning.remedy))
             break
-    seconds = _seconds(view)
-    ready = view.prepared
-    if ready and ready.device == "cpu" and seconds and (usual := median(seconds[-WINDOW:])) > SLOW_STEP:
+    ready, usual = view.prepared, _usual(view, -WINDOW)
+    if ready and ready.device == "cpu" and usual is not None and usual > SLOW_STEP:
         evidence = f"{usual:.1f} s per step on {ready.device} ({ready.device_reason})."
         remedy = "Set device auto, and use an Apple Silicon Mac or an NVIDIA GPU; `check` says why they are not found."
         found.append(Diagnosis("Training runs on the CPU", evidence, remedy))
@@ -88,14 +90,13 @@ def _swap(facts: Facts) -> list[Diagnosis]:
 
 
 def _fallen_pace(view: RunView) -> list[Diagnosis]:
-    """The last window against the best one, by medians, so that a single pause or validation counts for nothing."""
-    seconds = _seconds(view)
-    if len(seconds) < 2 * WINDOW:
+    """The last window against the best one."""
+    count, last = len(view.steps), _usual(view, -WINDOW)
+    if count < 2 * WINDOW or last is None:
         return []
-    stride = max(WINDOW // 4, len(seconds) // LOOKS)
-    starts = range(0, len(seconds) - WINDOW + 1, stride)
-    best, start = min((median(seconds[start : start + WINDOW]), start) for start in starts)
-    last = median(seconds[-WINDOW:])
+    starts = range(0, count - WINDOW + 1, max(WINDOW // 4, count // LOOKS))
+    windows = [(usual, start) for start in starts if (usual := _usual(view, start)) is not None]
+    best, start = min(windows, default=(last, 0))
     if best >= SLOWER * last:
         return []
     evidence = (

@@ -61,7 +61,7 @@ def _told(one: p.ValidationLossMeasured) -> str:
 
 def _rate(view: RunView, wrong: str) -> str:
     """The first remedy, with the figure to try; `wrong` is low or high."""
-    peak = max((step.learning_rate for step in view.steps), default=0.0)
+    _, peak = view.steps.learning_rate.extremes(0, len(view.steps)) or (0.0, 0.0)
     if wrong == "low":
         first = f"Raise learning_rate (now {peak:.1e}), say to {peak * TRY:.1e}" if peak > 0 else "Raise learning_rate"
         return f"{first}; if the loss then jumps, lower it instead. Else raise lora_rank, or mend the captions."
@@ -112,16 +112,15 @@ def _validation(view: RunView) -> Diagnosis | None:
 
 def _training(view: RunView) -> Diagnosis | None:
     """Only without validations: the loss of a step depends on its timesteps more than on what was learned."""
-    losses = [step.train_loss for step in view.steps]
-    if len(view.validation_losses) >= 2 or len(losses) < ENOUGH_STEPS:
+    if len(view.validation_losses) >= 2 or len(view.steps) < ENOUGH_STEPS:
         return None
-    means = block_means(losses, BLOCKS)
+    means = block_means(view.steps.loss.between(0, len(view.steps)), BLOCKS)
     slope = trend(means)
     if slope < -SURE:
         return None
     what = "The training loss rises" if slope > SURE else "The training loss does not fall"
     evidence = (
-        f"Over {len(losses)} steps the mean went from {means[0]:.4g} to {means[-1]:.4g}; "
+        f"Over {len(view.steps)} steps the mean went from {means[0]:.4g} to {means[-1]:.4g}; "
         f"trend {slope:+.1f} standard deviations."
     )
     remedy = _rate(view, "high" if slope > SURE else "low")

@@ -10,12 +10,13 @@ from tui.widgets.meters import bar
 
 NAME, FIGURES, WORDS = 10, 17, 10  # columns
 LONGEST_BAR = 40
+HEIGHTS = ((60, 4), (40, 2), (0, 1))  # from so many rows of the screen on, so many lines for each row of the panel
 TITLE = "Memory, last 5 minutes"
 QUIET = "$foreground 60%"
 
 
 class MemoryPanel(Widget):
-    """One line for each row, under a line that says what they are."""
+    """A line or more for each row, under one that says what they are."""
 
     DEFAULT_CSS = """
     MemoryPanel {
@@ -33,11 +34,11 @@ class MemoryPanel(Widget):
 
     def show(self, rows: Sequence[MemoryRow], now: float) -> None:
         """Show these rows; `now` is where their past ends, in seconds since 1970."""
-        resized = len(rows) != len(self._rows)
+        self._rows, self._now = rows, now
         most = next((row.limit for row in rows if row.name == "driver"), 0)
         self.border_title = TITLE + (f"; the device's recommended maximum is {most / 2**30:.1f} GiB" if most else "")
-        self._rows, self._now = rows, now
         if (markup := self.render().markup) != self._shown:
+            resized = markup.count("\n") != self._shown.count("\n")
             self._shown = markup
             self.refresh(layout=resized)
 
@@ -45,16 +46,20 @@ class MemoryPanel(Widget):
         """All rows."""
         if not self._rows:
             return Content.styled("measuring…", QUIET)
-        return Content("\n").join(self._line(row) for row in self._rows)
+        height = next(lines for least, lines in HEIGHTS if self.screen.size.height >= least)
+        return Content("\n").join(line for row in self._rows for line in self._lines(row, height))
 
-    def _line(self, row: MemoryRow) -> Content:
+    def _lines(self, row: MemoryRow, height: int) -> list[Content]:
+        """Name, bar, figures and words on the first line, and the past over all of them."""
         room = max(self.content_size.width - NAME - FIGURES - WORDS - 3, 2)
         wide = min(room // 2, LONGEST_BAR)
         tone = f"bold $text-{row.tone}" if row.tone else QUIET
-        return Content.assemble(
+        first = Content.assemble(
             f"{row.name:{NAME}}",
             *(bar(row.share, wide) if row.past else ((" " * wide, ""),)),
             f" {row.figures:>{FIGURES}} ",
             (f"{row.words:{WORDS}} ", tone),
-            (spark(row.past, self._now, room - wide), "$primary"),
         )
+        past = spark(row.past, self._now, room - wide, height)
+        blank = Content(" " * first.cell_length)
+        return [Content.assemble(blank if n else first, (line, "$primary")) for n, line in enumerate(past)]
