@@ -1,0 +1,43 @@
+"""Starts a run of the form's settings, or says in words why it would not get far."""
+
+from dataclasses import dataclass
+
+from engine import control
+from engine.contract.config import TrainingConfig
+from engine.contract.errors import RunError, ShoeloraError
+from engine.contract.run_dir import RunDir, Workspace
+from tui.estimator import Estimator
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Every reason, with the setting that is to blame, or none."""
+
+    reasons: tuple[tuple[str, ShoeloraError], ...]
+
+    def by_setting(self) -> dict[str, str]:
+        """What is wrong, for the reasons that belong to a setting."""
+        return {name: error.what for name, error in self.reasons if name}
+
+    def lines(self) -> list[str]:
+        """What, why and what to do, for a report."""
+        lines: list[str] = []
+        for _, error in self.reasons:
+            lines += [f"[FAIL] {error.what}", *error.why.splitlines()]
+            lines += [f"→ {error.remedy}"] if error.remedy else []
+        return lines
+
+
+def start_run(workspace: Workspace, estimator: Estimator, config: TrainingConfig, preset: str) -> RunDir | Refusal:
+    """Launch, unless something is known to stand in the way; takes its time, so it is for a thread."""
+    try:
+        found = estimator.estimate(config)
+        if found.obstacles:
+            return Refusal(tuple((obstacle.setting, obstacle.error) for obstacle in found.obstacles))
+        with estimator.lock:
+            return control.launch(workspace, config, preset)
+    except ShoeloraError as error:
+        return Refusal((("", error),))
+    except OSError as error:
+        what = f"The run's folder in {workspace.outputs} cannot be written"
+        return Refusal((("", RunError(what, f"{error.strerror}.", "Make room, or look at its permissions.")),))
