@@ -207,8 +207,8 @@ class TrainingLoop:
             self._memory_sampled = now
             used = devices.memory(self._prepared.device)
             resident = self._process.memory_info().rss
-            available, swap = psutil.virtual_memory().available, psutil.swap_memory().used
-            self._emit(p.MemorySampled(resident, used.held, used.limit, available, used.tensors, swap), None)
+            available = psutil.virtual_memory().available
+            self._emit(p.MemorySampled(resident, used.held, used.limit, available, used.tensors, _swap_used()), None)
 
     def _warn(self, what: str, why: str, remedy: str) -> None:
         self._emit(p.WarningRaised(what, why, remedy), None)
@@ -275,3 +275,11 @@ class TrainingLoop:
 
     def _relative(self, path: Path) -> str:
         return str(path.relative_to(self._run.path))
+
+
+def _swap_used() -> int:
+    """Bytes of swap in use on the machine; 0 where the system does not tell, which no training shall end for."""
+    try:
+        return psutil.swap_memory().used
+    except (OSError, RuntimeError):
+        return 0

@@ -25,5 +25,10 @@ class MachineMemory:
 
 def read_machine_memory() -> MachineMemory:
     """A reading; may take some milliseconds, so it is for a thread."""
-    memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    return MachineMemory(memory.total, memory.available, swap.total, swap.used, read_memory_pressure())
+    memory = psutil.virtual_memory()
+    try:
+        swap = psutil.swap_memory()
+        total, used = swap.total, swap.used
+    except (OSError, RuntimeError):  # a system that does not tell
+        total = used = 0
+    return MachineMemory(memory.total, memory.available, total, used, read_memory_pressure())

@@ -109,7 +109,7 @@ def _fallen_pace(view: RunView) -> list[Diagnosis]:
         return [Diagnosis(f"Slower since memory ran out at step {changes[-1]}", evidence, remedy)]
     return [
         Diagnosis(
-            "The machine may slow itself down, for heat or to save power",
+            "The machine has slowed down: heat, power saving or other programs",
             f"{evidence} Neither swap, data nor the device explain it.",
             "Plug it in, turn low power mode off, let air to it, and close other programs; the pace comes back.",
         )
