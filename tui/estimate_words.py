@@ -21,7 +21,7 @@ def in_full(estimate: Estimate) -> Content:
         Content(""),
         *_disk_lines(estimate),
         Content(""),
-        _line("Adapter", f"{_small(estimate.adapter_bytes)}, {estimate.adapter_parameters:,} parameters"),
+        _line("Adapter", f"{size(estimate.adapter_bytes)}, {estimate.adapter_parameters:,} parameters"),
     ]
     return Content("\n").join(lines)
 
@@ -30,11 +30,11 @@ def in_short(estimate: Estimate) -> Content:
     """What matters most, in three lines for eighty columns."""
     memory, time = estimate.memory, estimate.duration
     pictures = f"{estimate.samples.training:,} pictures" if estimate.samples else "no pictures yet"
-    first = f"{estimate.effective_batch} samples per step, {_epochs(estimate)}, {pictures}"
+    first = f"{estimate.effective_batch} samples per step, epochs {_epochs(estimate)}, {pictures}"
     second = Content.assemble(
         f"Memory {size(memory.parts.total)} of {size(memory.limit)} ", _memory_verdict(estimate),
         f"  Disk {size(estimate.disk.total)} of {size(estimate.disk_free)} ", _disk_verdict(estimate),
-        f"  Adapter {_small(estimate.adapter_bytes)}",
+        f"  Adapter {size(estimate.adapter_bytes)}",
     )  # fmt: skip
     third = Content.assemble(f"About {duration(time.training + time.validation)}", (f", {time.source}", "$text-muted"))
     return Content("\n").join([Content(first), second, third])
@@ -54,13 +54,13 @@ def _memory_lines(estimate: Estimate) -> list[Content]:
     filled = min(BAR, round(BAR * parts.total / memory.limit))
     sign, colour = _memory_verdict(estimate)
     return [
-        _line("Memory", f"{size(parts.total)} of {size(memory.limit)} {memory.limit_source}"),
+        _line("Memory", f"{size(parts.total)} of the {memory.limit_of}'s {size(memory.limit)}"),
         Content.assemble(
             " " * LABEL, ("█" * filled, colour), ("░" * (BAR - filled), "$text-muted"), (f" {sign}", colour)
         ),
         _part("weights", size(parts.weights)),
         _part("activations", size(parts.activations)),
-        _part("optimizer", f"{_small(parts.optimizer)}, with the adapter"),
+        _part("optimizer", f"{size(parts.optimizer)}, with the adapter"),
         _part("process", size(parts.process)),
         _part("free now", size(memory.available)),
     ]
@@ -85,7 +85,7 @@ def _disk_lines(estimate: Estimate) -> list[Content]:
     head = _line("Disk", f"{size(disk.total)} of {size(estimate.disk_free)} free ")
     return [
         Content.assemble(head, _disk_verdict(estimate)),
-        *(_part(name, _small(amount)) for name, amount in parts.items() if amount),
+        *(_part(name, size(amount)) for name, amount in parts.items() if amount),
     ]
 
 
@@ -98,17 +98,12 @@ def _part(label: str, text: str) -> Content:
 
 
 def _epochs(estimate: Estimate) -> str:
-    return "epochs unknown" if estimate.epochs is None else f"{estimate.epochs:,.3g} epochs"
+    return "unknown" if estimate.epochs is None else f"{estimate.epochs:,.1f}"
 
 
 def seconds(length: float) -> str:
     """A short length of time, with as many digits as count."""
     return f"{length:.3g} s" if length < 100 else duration(length)
-
-
-def _small(count: int) -> str:
-    """Bytes of something that may be small: an adapter is known by its megabytes."""
-    return f"{count / 1e6:.1f} MB" if count < 2**30 else size(count)
 
 
 def _memory_verdict(estimate: Estimate) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What a form needs to know of each setting, read from TrainingConfig: kind of control, words, bounds, and its text."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -81,11 +82,16 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         group=extra["group"],
         unit=extra["unit"],
         help=info.description or "",
-        bounds="" if (span := bounds(info)).startswith("as ^") else span,  # a pattern helps nobody; its error has words
+        bounds=_plain_bounds(bounds(info)),
         kind=kind,
         choices=choices,
         may_be_empty=type(None) in get_args(annotation),
     )
+
+
+def _plain_bounds(span: str) -> str:
+    """1 instead of 1.0, and no pattern, which helps nobody; its error has words."""
+    return "" if span.startswith("as ^") else re.sub(r"\.0\b", "", span)
 
 
 FIELDS: dict[str, SettingField] = {name: _field(name, info) for name, info in TrainingConfig.model_fields.items()}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from engine import estimate as figures
 from engine import machine
@@ -40,11 +40,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes at the peak against what the machine has; `limit_source` says whose limit it is."""
+    """Bytes at the peak against a limit, and whose that is."""
 
     parts: figures.MemoryParts
     limit: int
-    limit_source: str
+    limit_of: Literal["machine", "device"]
     available: int
 
 
@@ -190,8 +190,8 @@ def _memory(config: TrainingConfig, measured: list[Measured]) -> Memory:
     known = next((one for one in measured if one.memory_limit and one.work.device == config.device), None)
     parts = figures.memory_parts(config)
     if known:
-        return Memory(parts, known.memory_limit, "of the device", available)
-    return Memory(parts, total, "of this machine", available)
+        return Memory(parts, known.memory_limit, "device", available)
+    return Memory(parts, total, "machine", available)
 
 
 def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:

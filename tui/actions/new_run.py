@@ -14,9 +14,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("reset", "f9,r", "Reset", "Put the setting with the cursor back to the preset's."),
     Action("reset-all", "f12,R", "Reset all", "Put every setting back to the preset's; asks first."),
     Action("text-add", "ctrl+n", "Add text", "Add a line to a list of texts, such as the prompts; Enter does it too."),
-    Action(
-        "text-remove", "ctrl+delete", "Remove text", "Take the line out; Backspace does it to an empty one."
-    ),
+    Action("text-remove", "ctrl+delete", "Remove text", "Take the line out; Backspace does it to an empty one."),
     Action("text-up", "shift+up,alt+up", "Move up", "Let the line with the cursor change places with the one above."),
     Action("text-down", "shift+down,alt+down", "Move down", "Let the line change places with the one below."),
 )

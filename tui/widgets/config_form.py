@@ -91,10 +91,6 @@ class ConfigForm(VerticalScroll, can_focus=False):
             heading.display = group in groups
         self.query_one("#nothing-found").display = not found
 
-    def show_all(self) -> None:
-        """No setting is left out."""
-        self.filter("")
-
     def focus_first(self) -> None:
         """Put the cursor into the first setting that is seen."""
         for row in self._rows.values():
@@ -105,6 +101,19 @@ class ConfigForm(VerticalScroll, can_focus=False):
     def list_at_hand(self) -> TextList | None:
         """The list of texts that the cursor is in, or was in last."""
         return next(iter(self.row(self.current).query(TextList)), None) if self.current else None
+
+    def change_list(self, change: str) -> None:
+        """Add, remove or move a text in the list at hand, if there is one."""
+        if texts := self.list_at_hand():
+            match change:
+                case "add":
+                    texts.add()
+                case "remove":
+                    texts.remove_line()
+                case "up":
+                    texts.move(-1)
+                case "down":
+                    texts.move(1)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember where the cursor is, and tell, so that its help can be shown."""

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Label, Select
 
 from engine.contract.config import TrainingConfig
-from engine.contract.config_file import load_config, presets
+from engine.contract.config_file import SHIPPED_PRESETS, find_config, load_config, presets
 from engine.contract.errors import ConfigError
 from engine.contract.run_dir import Workspace, write_atomically
 from tui.config_draft import ConfigDraft
@@ -23,6 +23,14 @@ from tui.screens.form_questions import OverwriteQuestion, PresetQuestion, ResetQ
 from tui.setting_fields import Shown
 
 FIRST_PRESET = "training_config"
+
+
+def first_draft(workspace: Workspace, name: str) -> ConfigDraft:
+    """A draft of the preset chosen last; of the first one if that is gone or damaged."""
+    try:
+        return ConfigDraft(name, load_config(find_config(name, workspace.root)))
+    except ConfigError:
+        return ConfigDraft(FIRST_PRESET, load_config(SHIPPED_PRESETS / f"{FIRST_PRESET}.json"))
 
 
 class ConfigSource(Horizontal):

@@ -1,20 +1,30 @@
 """What a run of the form's settings would cost, and what keeps it from starting."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
 from textual.widgets import Static
 
+from engine.contract.config import TrainingConfig
+from engine.contract.run_dir import Workspace
 from engine.control import Estimate
 from tui.estimate_words import in_full, in_short
+from tui.estimator import Estimated, Estimator
 
 WAITING = "Estimating…"
 
 
+DEBOUNCE = 0.3  # seconds without a change before an estimate is asked for
+
+
 class EstimatePanel(VerticalScroll, can_focus=False):
-    """Repaints when what it is told is new."""
+    """Asks for estimates, tells what they find, and repaints when that is new."""
 
     DEFAULT_CSS = """
     EstimatePanel { padding: 0 1; height: 1fr; }
@@ -22,8 +32,18 @@ class EstimatePanel(VerticalScroll, can_focus=False):
     EstimatePanel.-short > Static { text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self) -> None:
+    @dataclass
+    class Came(Message):
+        """An estimate is there; `obstacles` says by setting why the run would end at once."""
+
+        config: TrainingConfig
+        estimate: Estimate | None
+        obstacles: dict[str, str]
+
+    def __init__(self, workspace: Workspace) -> None:
         super().__init__(id="estimate")
+        self.estimator = Estimator(workspace, self._deliver)
+        self._debounce: Timer | None = None
         self._estimate: Estimate | None = None
         self._faults: tuple[str, ...] = ()
         self._is_full = True
@@ -32,10 +52,38 @@ class EstimatePanel(VerticalScroll, can_focus=False):
         """One text."""
         yield Static(WAITING)
 
-    def show(self, estimate: Estimate | None, faults: Sequence[str]) -> None:
-        """Show an estimate, and above it every reason why the run cannot start."""
-        if (estimate, tuple(faults)) != (self._estimate, self._faults):
-            self._estimate, self._faults = estimate, tuple(faults)
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    def ask(self, config: TrainingConfig | None) -> None:
+        """Estimate these settings, if they are right."""
+        if config:
+            self.estimator.ask(config)
+
+    def ask_soon(self, config: TrainingConfig | None) -> None:
+        """The same, unless other settings come first."""
+        if self._debounce:
+            self._debounce.stop()
+        self._debounce = self.set_timer(DEBOUNCE, partial(self.ask, config))
+
+    def _deliver(self, estimated: Estimated) -> None:
+        """From the estimator's thread."""
+        obstacles = {"train_data_dir": estimated.fault} if estimated.fault else {}
+        if estimated.estimate:
+            obstacles = {one.setting: one.error.what for one in estimated.estimate.obstacles}
+        self.post_message(self.Came(estimated.config, estimated.estimate, obstacles))
+
+    # ---- showing -----------------------------------------------------------------------------------------------------
+
+    def show(self, estimate: Estimate | None) -> None:
+        """Show another estimate."""
+        if estimate != self._estimate:
+            self._estimate = estimate
+            self._repaint()
+
+    def show_faults(self, faults: Sequence[str]) -> None:
+        """Show, above the estimate, every reason why the run cannot start."""
+        if tuple(faults) != self._faults:
+            self._faults = tuple(faults)
             self._repaint()
 
     def show_in_full(self, wanted: bool) -> None:

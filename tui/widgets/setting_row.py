@@ -17,8 +17,9 @@ from tui.widgets.text_list import TextList
 
 CHANGED_SIGN, ERROR_SIGN, OBSTACLE_SIGN = "●", "✗", "!"
 EDITED = (Input.Changed, Switch.Changed, Select.Changed, TextList.Changed)
-WIDE, NARROW = (24, 16), (20, 9)  # columns of the title and of the unit
-WIDE_FROM = 70  # columns of the row
+WIDE, NARROW = 24, 20  # columns of the title
+UNIT = 14  # columns of the unit, for those that have one
+WIDE_FROM = 64  # columns of the row
 
 
 class SettingRow(Widget):
@@ -108,7 +109,9 @@ class SettingRow(Widget):
         self._make_room()
 
     def _columns(self) -> tuple[int, int]:
-        return WIDE if self.size.width >= WIDE_FROM else NARROW
+        """How wide title and unit are."""
+        has_unit = bool(self.field.unit) or self.field.kind == "switch"
+        return WIDE if self.size.width >= WIDE_FROM else NARROW, UNIT if has_unit else 0
 
     def _make_room(self) -> None:
         """Leave columns for title and unit beside the control, and lines for the note below it."""

@@ -43,7 +43,7 @@ def test_nothing_stands_in_the_way_of_the_demo(
     assert found.epochs == pytest.approx(110 * config.effective_batch_size / 88)
     assert found.disk_free > found.disk.total
     assert found.memory.parts.total < found.memory.limit
-    assert found.memory.limit_source == "of this machine"
+    assert found.memory.limit_of == "machine"
 
 
 def test_time_is_computed_from_operations_where_nothing_was_measured(
@@ -65,7 +65,7 @@ def test_the_last_preflight_of_the_same_work_tells_the_time(
     assert found.duration.is_measured
     assert found.duration.source.startswith("measured by the preflight of")
     assert (found.duration.step, found.duration.training) == (3.0, 30.0)
-    assert (found.memory.limit, found.memory.limit_source) == (77, "of the device")
+    assert (found.memory.limit, found.memory.limit_of) == (77, "device")
     assert estimate(workspace, demo_config(gradient_accumulation_steps=2)).duration.step == 6.0
 
 
