@@ -9,6 +9,7 @@ from engine.contract.protocol import Record
 from engine.contract.run_dir import RunDir
 
 LOOK_INTERVAL = 0.2  # seconds between looks at the journal
+MOST = 2**18  # bytes of one batch: some thousand records, which hold up a key press by no more than it can bear
 LIVE_EVERY = 5  # looks between two looks at the lock, which keep it for an instant
 
 
@@ -18,10 +19,11 @@ class Batch:
 
     records: list[Record]
     live: bool
+    is_whole: bool  # whether there was nothing more to read; a long journal comes in several batches
 
 
 class JournalFeed:
-    """Calls `deliver` from its own thread: at once with all there is, then whenever something has changed."""
+    """Calls `deliver` from its own thread: at once with what there is, then whenever something has changed."""
 
     def __init__(self, run: RunDir, deliver: Callable[[Batch], None]) -> None:
         self._run = run
@@ -39,13 +41,15 @@ class JournalFeed:
 
     def _read(self) -> None:
         reader = JournalReader(self._run.journal)
-        looks, live = 0, None
+        looks, live, at_end = 0, None, False
         while not self._stopped.is_set():
-            was_live = live
+            was_live, was_at_end = live, at_end
             if looks % LIVE_EVERY == 0:
                 live = self._run.is_live()  # before the read: what the run wrote until then is in this batch
             looks += 1
-            records = reader.read_new()
-            if (records or live != was_live) and not self._stopped.is_set():
-                self._deliver(Batch(records, bool(live)))
-            self._stopped.wait(LOOK_INTERVAL)
+            records = reader.read_new(MOST)
+            at_end = reader.is_at_end
+            if (records or live != was_live or at_end != was_at_end) and not self._stopped.is_set():
+                self._deliver(Batch(records, bool(live), at_end))
+            if at_end:
+                self._stopped.wait(LOOK_INTERVAL)

@@ -74,6 +74,6 @@ class Window:
 
 def round_up(newest: int) -> int:
     """A round number of steps from `newest` on, so that an axis grows by jumps and not with each step."""
-    spacing = 10 ** max(math.floor(math.log10(newest)) - 1, 0)
+    spacing = int(10 ** max(math.floor(math.log10(newest)) - 1, 0))
     spacing *= next((factor for factor in (5, 2) if newest / (spacing * factor) >= 40), 1)
     return math.ceil(newest / spacing) * spacing

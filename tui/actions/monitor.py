@@ -4,16 +4,38 @@ from engine.contract.protocol import Pause, RestartWorker, Resume, SaveCheckpoin
 from engine.contract.run_state import RunState, is_allowed
 from tui.actions.action import Action
 
-ACTIONS: tuple[Action, ...] = (
+STEERING: tuple[Action, ...] = (
     Action("pause", "p", "Pause", "Hold still at the next boundary; everything stays in memory.", Pause),
     Action("resume", "p", "Resume", "Go on after a pause.", Resume),
     Action("checkpoint", "c", "Checkpoint", "Save a checkpoint of the last completed step now.", SaveCheckpoint),
     Action("validate", "v", "Validate", "Measure the validation loss and draw the validation images now.", Validate),
     Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
     Action("restart", "k", "Restart", "End a worker that hangs; go on from the newest checkpoint.", RestartWorker),
-    Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
 )
-NOT_ON_THE_BAR = frozenset({"dismiss"})  # its button sits on the warning itself
+LOOKING: tuple[Action, ...] = (
+    Action("curve", "u", "Next curve", "Plot the next of loss, validation bands, learning rate, gradient, seconds."),
+    Action("log-scale", "l", "Log scale", "Change the plot between a plain and a logarithmic scale."),
+    Action("zoom-in", "plus,equals_sign", "Zoom in", "Show half as many steps, around the cursor if there is one."),
+    Action("zoom-out", "minus", "Zoom out", "Show twice as many steps."),
+    Action("zoom-whole", "0", "Whole run", "Show all steps."),
+    Action("pan-left", "comma,shift+left", "Earlier", "Move a zoomed plot towards the first step."),
+    Action("pan-right", "full_stop,shift+right", "Later", "Move a zoomed plot towards the newest step."),
+    Action("follow", "f", "Follow", "Keep a zoomed plot at the newest step, and take the cursor away."),
+    Action("inspect-left", "left", "Inspect", "Look at a step; then at the one before. A click looks at any step."),
+    Action("inspect-right", "right", "Inspect on", "Look at a step; then at the one after it."),
+    Action("pane", "w", "Next pane", "Change between log, checkpoints and warnings."),
+    Action("find", "slash", "Find", "Find words in the log and mark them."),
+    Action("find-next", "n", "Find next", "Go to the next place that was found."),
+    Action("find-previous", "N", "Find previous", "Go to the place before that was found."),
+    Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
+    Action("diagnosis", "d", "Diagnosis", "What may be wrong with this run, with figures and what to do."),
+    Action("gallery", "g", "Gallery", "All pictures that this run drew."),
+    Action("folder", "o", "Folder", "Open the run's folder on the desktop."),
+    Action("copy", "y", "Copy path", "Put the path of the run's folder on the clipboard."),
+)
+ACTIONS = STEERING + LOOKING
+ONLY_WHERE_ROOMY = frozenset({"diagnosis", "gallery"})
+ON_THE_BAR = ONLY_WHERE_ROOMY | {entry.id for entry in STEERING}
 ONLY_WHEN_STALLED = frozenset({"restart"})  # on the bar; its key always works, and asks first
 
 

@@ -1,6 +1,5 @@
 """The screen that watches and steers one run."""
 
-import threading
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,39 +10,35 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Button
 
-from engine import control
-from engine.contract.errors import RunError
-from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 from engine.contract.run_dir import RunDir
-from engine.contract.run_state import is_allowed, why_not
 from tui.actions import everywhere
-from tui.actions.monitor import action, is_offered, label_of
-from tui.asked import AskedCommands
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
-from tui.run_view import RunView
-from tui.screens.command_dialog import CommandDialog
-from tui.screens.main_screen import FULL, MainScreen
-from tui.screens.restart_dialog import RestartDialog
-from tui.screens.stop_dialog import StopDialog
+from tui.navigation import Opened
+from tui.outside import open_outside
+from tui.plot_window import Window
+from tui.screens.diagnosis import DiagnosisScreen
+from tui.screens.main_screen import FULL
+from tui.screens.steering import SteeringScreen
 from tui.terminal import is_remote
 from tui.widgets.action_bar import ActionBar, ActionButton
-from tui.widgets.log_pane import LogPane
-from tui.widgets.loss_plot import LossPlot
+from tui.widgets.details import NAMES, Details
 from tui.widgets.meters import Meters
 from tui.widgets.notice import Notice
+from tui.widgets.plot_pane import PlotPane
 from tui.widgets.previews import Previews
+from tui.widgets.run_plot import RunPlot
 from tui.wording import duration, pace, state_words
 
 REPAINT_INTERVAL, REMOTE_REPAINT_INTERVAL = 0.5, 1.0  # seconds
 
 
-class MonitorScreen(MainScreen):
-    """Loss and pictures largest, the state on top, the log and the buttons below."""
+class MonitorScreen(SteeringScreen):
+    """Curves and pictures largest, the state on top, log, checkpoints and warnings below, then the buttons."""
 
     CSS_PATH = "monitor.tcss"
     SCREEN = "monitor"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.act('detach')", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
     AUTO_FOCUS = "LogPane"
 
     @dataclass
@@ -52,40 +47,22 @@ class MonitorScreen(MainScreen):
 
         batch: Batch
 
-    @dataclass
-    class CommandSent(Message):
-        """The supervisor has taken a command."""
-
-        press: int
-        command_id: str
-
-    @dataclass
-    class CommandRefused(Message):
-        """The supervisor has not taken a command."""
-
-        press: int
-        error: RunError
-
     def __init__(self, run: RunDir, readonly: bool = False) -> None:
-        super().__init__()
-        config = run.config()
-        self.run = run
-        self.readonly = readonly
-        self.view = RunView(run.name, config.max_train_steps)
-        self._expected_images = config.num_validation_images
-        self._asked = AskedCommands()
+        super().__init__(run, readonly)
+        self._expected_images = run.config().num_validation_images
         self._feed = JournalFeed(run, self._deliver)
-        self._logged = 0  # lines of the view's log that the pane has
+        self._caught_up = False  # whether all that was recorded before the screen came up has been read
         self._behind = False  # whether the view knows more than the screen shows
 
     def compose_body(self) -> ComposeResult:
         """Every part; which of them are shown, and where, is for the style sheet and the size to say."""
+        settings = self.console_app.settings
         yield Meters(self.view, self.readonly)
         yield Notice(self.view, short_path(self.run.lora_weights), f"shoelora-tui resume {reference(self.run)}")
         with Container(id="middle"):
-            yield LossPlot(self.view.max_train_steps)
+            yield PlotPane(self.view, settings)
             yield Previews(self.run.path, self._expected_images)
-        yield LogPane()
+            yield Details(self.view, settings)
         yield ActionBar()
 
     def on_mount(self) -> None:
@@ -98,16 +75,22 @@ class MonitorScreen(MainScreen):
         """Read no more."""
         self._feed.stop()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Say what does not fit."""
-        width, height = event.size
-        self.query_one(Meters).remark = self._compact_remark(width, height)
+    def on_screen_resume(self) -> None:
+        """Show what came while another screen was shown."""
+        self._repaint()
 
-    @staticmethod
-    def _compact_remark(width: int, height: int) -> str:
-        if height < FULL[1] or (width < FULL[0] and height < 40):
-            return f"compact: log from {FULL[0]}x{FULL[1]}"
-        return ""
+    def on_resize(self, _event: events.Resize) -> None:
+        """Say what does not fit."""
+        if not self._is_compact:
+            self.remove_class("-details")
+        self.query_one(Meters).remark = f"compact: log from {FULL[0]}x{FULL[1]}" if self._is_compact else ""
+        self.call_after_refresh(self.show_state)
+
+    @property
+    def _is_compact(self) -> bool:
+        """Whether log, checkpoints and warnings have no place of their own."""
+        width, height = self.size
+        return height < FULL[1] or (width < FULL[0] and height < 40)
 
     def _deliver(self, batch: Batch) -> None:
         """From the thread of the feed to the event loop."""
@@ -116,37 +99,39 @@ class MonitorScreen(MainScreen):
     # ---- what the run does -------------------------------------------------------------------------------------------
 
     def on_monitor_screen_records_arrived(self, message: RecordsArrived) -> None:
-        """Fold a batch into the view; the first one is shown at once, the others at the next repaint."""
-        first = self.view.last_seq == 0
-        for record in message.batch.records:
+        """Fold a batch into the view; what was recorded so far is shown at once, the rest at the next repaint."""
+        batch = message.batch
+        for record in batch.records:
             self.view.apply(record)
-        self.view.conclude(message.batch.live)
-        self._asked.recorded(record.command_id for record in message.batch.records if record.command_id)
-        self._behind = True
-        if first:
+        self.asked.recorded(record.command_id for record in batch.records if record.command_id)
+        if batch.is_whole:
+            self.view.conclude(batch.live)
+            self._behind = True
+        if batch.is_whole and not self._caught_up:
+            self._caught_up = True
             self._repaint()
 
     def _repaint_if_behind(self) -> None:
+        if self not in self.app.screen_stack:
+            return
         if self._behind:
             self._repaint()
         elif self.view.stalled_since is not None:  # nothing comes, and that it lasts is the news
-            self._show_state()
+            self.show_state()
             self.say_too_small()
 
     def _repaint(self) -> None:
         """Show the view; each part does nothing if it shows that already."""
         self._behind = False
-        view = self.view
-        self._show_state()
-        self.query_one(LossPlot).show(view.steps, view.validation_losses, view.checkpoints)
-        self.query_one(Previews).show(view.newest_images(self._expected_images))
-        self.query_one(LogPane).extend(view.newest_log(self._logged))
-        self._logged = view.logged
+        self.show_state()
+        self.query_one(PlotPane).show()
+        self.query_one(Previews).show(self.view.newest_images(self._expected_images))
+        self.query_one(Details).show()
         self.say_too_small()
 
-    def _show_state(self) -> None:
+    def show_state(self) -> None:
         """The cheap part, which a key press does not wait for."""
-        self.query_one(Meters).show(self._asked.commands)
+        self.query_one(Meters).show(self.asked.commands)
         self.query_one(Notice).show()
         self.query_one(ActionBar).show(self.view.state, self.readonly, self.view.stalled_since is not None)
 
@@ -170,86 +155,103 @@ class MonitorScreen(MainScreen):
             f"{'app.' if event.button.entry in everywhere.ACTIONS else ''}act('{event.button.entry.id}')"
         )
 
-    def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
-        """Pause and resume share a key: the one that is not offered leaves it to the other."""
-        if action_name == "act":
-            return is_offered(action(str(parameters[0])), self.view.state)
-        return True
+    @property
+    def _plot(self) -> RunPlot:
+        return self.query_one(RunPlot)
 
-    def act_pause(self) -> None:
-        """Ask for a pause."""
-        self._ask(Pause())
+    def act_curve(self) -> None:
+        """Plot the next number."""
+        self._plot.choose(self._plot.tab + 1)
 
-    def act_resume(self) -> None:
-        """Ask for the end of a pause."""
-        self._ask(Resume())
+    def act_log_scale(self) -> None:
+        """Change the scale."""
+        self._plot.toggle_logarithmic()
 
-    def act_checkpoint(self) -> None:
-        """Ask for a checkpoint."""
-        self._ask(SaveCheckpoint())
+    def act_zoom_in(self) -> None:
+        """Show half as many steps."""
+        self._plot.zoom_in()
 
-    def act_validate(self) -> None:
-        """Ask for a validation."""
-        self._ask(Validate())
+    def act_zoom_out(self) -> None:
+        """Show twice as many."""
+        self._plot.zoom_out()
 
-    def act_stop(self) -> None:
-        """Ask the user how to stop."""
-        self._ask_after(StopDialog(self.view.name), Stop)
+    def act_zoom_whole(self) -> None:
+        """Show all."""
+        self._plot.zoom(lambda _window, _newest: Window())
 
-    def act_restart(self) -> None:
-        """Restart a stalled worker at once; one that is heard of only after a question."""
-        if self.view.stalled_since is None:
-            self._ask_after(RestartDialog(self.view.name), RestartWorker)
+    def act_pan_left(self) -> None:
+        """Move towards the first step."""
+        self._plot.zoom(lambda window, newest: window.panned(newest, -1))
+
+    def act_pan_right(self) -> None:
+        """Move towards the newest step."""
+        self._plot.zoom(lambda window, newest: window.panned(newest, 1))
+
+    def act_follow(self) -> None:
+        """Stay at the newest step."""
+        self._plot.follow()
+
+    def act_inspect_left(self) -> None:
+        """Look at the step before."""
+        self._plot.inspect(-1)
+
+    def act_inspect_right(self) -> None:
+        """Look at the step after."""
+        self._plot.inspect(1)
+
+    def act_pane(self) -> None:
+        """The next of log, checkpoints and warnings; in a small window they take turns with plot and pictures."""
+        details = self.query_one(Details)
+        if self._is_compact and not self.has_class("-details"):
+            details.choose(0)
+            self.add_class("-details")
+        elif self._is_compact and details.pane == len(NAMES) - 1:
+            self.remove_class("-details")
         else:
-            self._ask(RestartWorker())
+            details.choose(details.pane + 1)
+
+    def act_find(self) -> None:
+        """Ask what to find in the log."""
+        self.set_class(self._is_compact, "-details")
+        self.query_one(Details).ask_what_to_find()
+
+    def act_find_next(self) -> None:
+        """The next place."""
+        self.query_one(Details).find_next(1)
+
+    def act_find_previous(self) -> None:
+        """The place before."""
+        self.query_one(Details).find_next(-1)
+
+    def action_back(self) -> None:
+        """End finding, then looking at a step, then reading the log in a small window; then leave the console."""
+        if self.query_one(Details).end_finding():
+            return
+        if self._plot.cursor is not None:
+            self._plot.end_inspection()
+        elif self.has_class("-details"):
+            self.remove_class("-details")
+        else:
+            self.app.exit()
 
     def act_dismiss(self) -> None:
         """Hide the warnings so far."""
         self.query_one(Notice).dismiss()
 
-    def _ask_after(self, dialog: CommandDialog, command: type[Command]) -> None:
-        """Ask the user first how, or whether."""
-        if self._may(command):
-            self.app.push_screen(dialog, lambda answer: self._ask(answer) if answer else None)
+    def act_diagnosis(self) -> None:
+        """Say what may be wrong."""
+        self.app.push_screen(DiagnosisScreen(self.view))
 
-    def _may(self, command: type[Command]) -> bool:
-        """Whether a command can be sent now; says why if not."""
-        if self.readonly:
-            self._say(f"Attach without --readonly to steer run {self.view.name}.", "Read-only")
-        elif not is_allowed(self.view.state, command):
-            reason = why_not(self.view.state, command).replace(command.__name__, label_of(command.__name__))
-            self._say(f"{reason[0].upper()}{reason[1:]}.", "Not now")
-        else:
-            return True
-        return False
+    def act_gallery(self) -> None:
+        """All pictures."""
+        self.post_message(Opened("gallery", self.run))
 
-    def _ask(self, command: Command) -> None:
-        """Send a command from a thread, since a supervisor may take its time to answer."""
-        if not self._may(type(command)):
-            return
-        press = self._asked.ask(type(command).__name__)
-        self._show_state()
-        threading.Thread(target=self._send, args=(command, press), daemon=True).start()  # detaching never waits for it
+    def act_folder(self) -> None:
+        """Open the folder of the run, or say where it is."""
+        if why_not_opened := open_outside(self.run.path):
+            self.say(f"{self.run.path}\ny copies the path.", why_not_opened)
 
-    def _send(self, command: Command, press: int) -> None:
-        try:
-            request = control.send(self.run, command)
-        except RunError as error:
-            self.post_message(self.CommandRefused(press, error))
-        else:
-            self.post_message(self.CommandSent(press, request.id))
-
-    def on_monitor_screen_command_sent(self, message: CommandSent) -> None:
-        """From here on the journal tells what becomes of it."""
-        self._asked.sent(message.press, message.command_id)
-        self._show_state()
-
-    def on_monitor_screen_command_refused(self, message: CommandRefused) -> None:
-        """Say what happened, why, and what to do."""
-        self._asked.refused(message.press)
-        self._show_state()
-        error = message.error
-        self._say(f"{error.why}\n{error.remedy}".strip(), error.what, severe=True)
-
-    def _say(self, text: str, title: str, severe: bool = False) -> None:
-        self.notify(text, title=title, severity="error" if severe else "warning", markup=False)
+    def act_copy(self) -> None:
+        """Put the path on the clipboard."""
+        self.app.copy_to_clipboard(str(self.run.path))
+        self.say(f"{self.run.path}", "On the clipboard, if the terminal lets it through")

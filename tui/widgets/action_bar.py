@@ -10,7 +10,16 @@ from textual.widgets import Button
 from engine.contract.run_state import RunState
 from tui.actions import everywhere
 from tui.actions.action import Action
-from tui.actions.monitor import ACTIONS, NOT_ON_THE_BAR, ONLY_WHEN_STALLED, is_enabled, is_offered
+from tui.actions.monitor import (
+    ACTIONS,
+    ON_THE_BAR,
+    ONLY_WHEN_STALLED,
+    ONLY_WHERE_ROOMY,
+    is_enabled,
+    is_offered,
+)
+
+ROOMY = 100  # columns
 
 
 class ActionButton(Button):
@@ -47,12 +56,14 @@ class ActionBar(Horizontal):
     def compose(self) -> ComposeResult:
         """One button for each action that belongs here."""
         leaving = [entry for entry in everywhere.ACTIONS if entry.id in {"detach", "help"}]
-        for entry in (*ACTIONS, *leaving):
-            if entry.id not in NOT_ON_THE_BAR:
-                yield ActionButton(entry)
+        for entry in (*(entry for entry in ACTIONS if entry.id in ON_THE_BAR), *leaving):
+            yield ActionButton(entry)
 
     def show(self, state: RunState, readonly: bool, stalled: bool) -> None:
         """Offer what the contract's table allows in this state."""
+        hidden = set() if stalled else ONLY_WHEN_STALLED
+        if self.size.width < ROOMY:
+            hidden = hidden | ONLY_WHERE_ROOMY
         for button in self.query(ActionButton):
-            button.display = is_offered(button.entry, state) and (stalled or button.entry.id not in ONLY_WHEN_STALLED)
+            button.display = is_offered(button.entry, state) and button.entry.id not in hidden
             button.disabled = not is_enabled(button.entry, state, readonly)

@@ -1,13 +1,17 @@
-"""The log: follows its end until someone scrolls back, and then stays where it is."""
+"""The log: follows its end until someone scrolls back, and then stays where it is; words can be found in it."""
 
 import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -22,22 +26,39 @@ NARROWEST_TEXT = 10
 class Row(NamedTuple):
     """A row of the screen: the first of a line carries its time and sign, the others are indented."""
 
+    line: int  # its place among the lines
     stamp: str
     text: str
     level: Level
 
 
-class LogPane(ScrollView, can_focus=True):
-    """Lines with their local time, wrapped to the pane."""
+class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines with their local time, wrapped to the pane. Left and right are the plot's."""
 
-    COMPONENT_CLASSES = {"log--stamp", "log--info", "log--warning", "log--error"}  # noqa: RUF012  # as Textual has it
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", show=False),
+        Binding("down", "scroll_down", show=False),
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+        Binding("home", "scroll_home", show=False),
+        Binding("end", "scroll_end", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "log--stamp", "log--info", "log--warning", "log--error", "log--match", "log--at"
+    }  # fmt: skip
     DEFAULT_CSS = """
     LogPane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
     LogPane > .log--stamp { color: $text-disabled; }
     LogPane > .log--info { color: $foreground; }
     LogPane > .log--warning { color: $text-warning; }
     LogPane > .log--error { color: $text-error; text-style: bold; }
+    LogPane > .log--match { color: $background; background: $warning; }
+    LogPane > .log--at { color: $background; background: $accent; text-style: bold; }
     """
+
+    @dataclass
+    class Remarked(Message):
+        """There is something else to say about the log than before."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -45,6 +66,9 @@ class LogPane(ScrollView, can_focus=True):
         self._rows: list[Row] = []
         self._wrapped_to = 0
         self._unseen = 0
+        self._sought = ""
+        self._at: int | None = None  # the line that was found last
+        self.remark = ""  # what was found, or what came below
         self.following = True  # the end, until someone scrolls back
 
     def extend(self, lines: Iterable[LogLine]) -> None:
@@ -54,15 +78,51 @@ class LogPane(ScrollView, can_focus=True):
             return
         self._lines += new
         if len(self._lines) > 2 * LOG_LINES:  # now and then, so that not each line moves all others
-            del self._lines[:-LOG_LINES]
+            dropped = len(self._lines) - LOG_LINES
+            del self._lines[:dropped]
+            self._at = None if self._at is None or self._at < dropped else self._at - dropped
             self._wrap_all()
         else:
-            self._rows += [row for line in new for row in self._wrap(line)]
+            first = len(self._lines) - len(new)
+            self._rows += [row for number, line in enumerate(new, first) for row in self._wrap(number, line)]
         self._unseen = 0 if self.following else self._unseen + len(new)
         self._settle()
 
+    @property
+    def is_finding(self) -> bool:
+        """Whether something is sought and marked."""
+        return bool(self._sought)
+
+    def find(self, text: str) -> None:
+        """Mark a text wherever it stands, whatever its case, and go to its newest place; an empty one ends that."""
+        self._sought, self._at = text.lower(), None
+        if self._sought:
+            self.find_next(-1)
+        else:
+            self._say()
+        self.refresh()
+
+    def find_next(self, direction: int) -> None:
+        """Go to the next line with the text, downwards (1) or upwards (-1); from the end on to the beginning."""
+        found = list(self._found())
+        if found:
+            if self._at is None:
+                self._at = found[-1]
+            elif direction > 0:
+                self._at = next((number for number in found if number > self._at), found[0])
+            else:
+                self._at = next((number for number in reversed(found) if number < self._at), found[-1])
+            row = next(y for y, row in enumerate(self._rows) if row.line == self._at)
+            self.following = False
+            self.scroll_to(y=max(row - self.size.height // 2, 0), animate=False, immediate=True)
+        self._say()
+        self.refresh()
+
+    def _found(self) -> Iterator[int]:
+        return (number for number, line in enumerate(self._lines) if self._sought in line.text.lower())
+
     def on_mount(self) -> None:
-        """Name the pane."""
+        """Name the pane, for where it has a border."""
         self.border_title = "Log"
 
     def on_resize(self, _event: events.Resize) -> None:
@@ -77,17 +137,17 @@ class LogPane(ScrollView, can_focus=True):
         self.following = round(new_value) >= self.max_scroll_y
         if self.following:
             self._unseen = 0
-        self._say_what_is_below()
+        self._say()
 
     def _wrap_all(self) -> None:
         self._wrapped_to = self.scrollable_content_region.width
-        self._rows = [row for line in self._lines for row in self._wrap(line)]
+        self._rows = [row for number, line in enumerate(self._lines) for row in self._wrap(number, line)]
 
-    def _wrap(self, line: LogLine) -> list[Row]:
+    def _wrap(self, number: int, line: LogLine) -> list[Row]:
         stamp = f"{time.strftime('%H:%M:%S', time.localtime(line.time))} {SIGNS[line.level]} "
         parts = Content(line.text).wrap(max(self._wrapped_to - STAMP_WIDTH, NARROWEST_TEXT))
         return [
-            Row(stamp if index == 0 else " " * STAMP_WIDTH, part.plain.rstrip(), line.level)
+            Row(number, stamp if index == 0 else " " * STAMP_WIDTH, part.plain.rstrip(), line.level)
             for index, part in enumerate(parts)
         ]
 
@@ -96,11 +156,18 @@ class LogPane(ScrollView, can_focus=True):
         self.virtual_size = Size(self._wrapped_to, len(self._rows))
         if follow:
             self.scroll_end(animate=False, immediate=True)
-        self._say_what_is_below()
+        self._say()
         self.refresh()
 
-    def _say_what_is_below(self) -> None:
-        self.border_subtitle = f"↓ {self._unseen} new, End shows them" if self._unseen else ""
+    def _say(self) -> None:
+        remark = f"↓ {self._unseen} new, End shows them" if self._unseen else ""
+        if self._sought:
+            found = list(self._found())
+            place = found.index(self._at) + 1 if self._at in found else 0
+            remark = f"{place} of {len(found)}: {self._sought}" if found else f"not found: {self._sought}"
+        if remark != self.remark:
+            self.remark = self.border_subtitle = remark
+            self.post_message(self.Remarked())
 
     def render_line(self, y: int) -> Strip:
         """One row of the pane."""
@@ -108,8 +175,18 @@ class LogPane(ScrollView, can_focus=True):
         if number >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         row = self._rows[number]
-        segments = [
-            Segment(row.stamp, self.get_component_rich_style("log--stamp")),
-            Segment(row.text, self.get_component_rich_style(f"log--{row.level}")),
-        ]
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        stamp = Segment(row.stamp, self.get_component_rich_style("log--stamp"))
+        return Strip([stamp, *self._marked(row)]).adjust_cell_length(width, self.rich_style)
+
+    def _marked(self, row: Row) -> Iterator[Segment]:
+        """The text of a row, with what is sought in another colour."""
+        plain = self.get_component_rich_style(f"log--{row.level}")
+        found: Style = self.get_component_rich_style("log--at" if row.line == self._at else "log--match")
+        text, lowered = row.text, row.text.lower()
+        begin = 0
+        while self._sought and (place := lowered.find(self._sought, begin)) >= 0:
+            end = place + len(self._sought)
+            yield Segment(text[begin:place], plain)
+            yield Segment(text[place:end], found)
+            begin = end
+        yield Segment(text[begin:], plain)

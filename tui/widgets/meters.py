@@ -7,6 +7,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from engine.contract.run_state import RunState
+from tui import pace as paces
 from tui.actions.monitor import action, label_of
 from tui.run_view import RunView
 from tui.wording import duration, loss, pace, state_words
@@ -35,10 +36,10 @@ class Meter:
 
 
 class Meters(Widget):
-    """Four lines about the run; paints itself anew only when one of them reads differently."""
+    """Five lines about the run, or four where they are short; painted anew only when one of them reads differently."""
 
     DEFAULT_CSS = """
-    Meters { height: 4; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    Meters { height: 5; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     remark = reactive("")  # what the screen leaves out at this size
@@ -58,7 +59,7 @@ class Meters(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        """All four lines."""
+        """All lines."""
         return self._content()
 
     def _content(self) -> Content:
@@ -67,8 +68,11 @@ class Meters(Widget):
             state_line(self._view, self._readonly, self.remark, width),
             progress_line(self._view, width),
             numbers_line(self._view, width),
+            time_line(self._view, width),
             activity_line(self._view, self._asked),
         ]
+        if self.content_size.height < len(lines):
+            del lines[3]
         return Content("\n").join(line.truncate(max(width, 1), ellipsis=True) for line in lines)
 
 
@@ -157,6 +161,21 @@ def memory_meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
     if extra or not memory.device_limit:
         numbers.append(Meter("free", gib(memory.system_available)))
     return numbers
+
+
+def time_line(view: RunView, width: int) -> Content:
+    """How the pace compares with the run's mean and with before, and where the time goes, as far as there is room."""
+    mean, change = paces.mean(view.steps), paces.trend(view.steps)
+    numbers = [Meter("mean", pace(mean))] if mean is not None else []
+    if change is not None:
+        numbers.append(Meter("trend", f"{'↑' if change > 0 else '↓'} {abs(change):.0%}" if change else "→ steady"))
+    shares = paces.shares(view.steps, view.shares, view.validation_seconds)
+    for length in (None, 4, 2):
+        parts = [Meter(share.name[:length], f"{share.share:.0%}") for share in shares]
+        line = _numbers([*numbers, *parts], "   " if length is None else "  ")
+        if line.cell_length <= width:
+            break
+    return line
 
 
 def gib(size: int) -> str:

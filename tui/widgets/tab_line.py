@@ -7,6 +7,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+RULE = "$primary 40%"
+
 
 class TabLine(Widget):
     """Names side by side, the chosen one marked; at the right a remark."""
@@ -51,12 +53,8 @@ class TabLine(Widget):
         room = width - names.cell_length - 1
         remark = self._remark if self._remark.cell_length + 2 <= room else Content("")
         rule = "─" * max(room - remark.cell_length - (2 if remark else 0), 0)
-        tail = (
-            Content.assemble((rule, "$primary 40%"), " ", remark, " ")
-            if remark
-            else Content.styled(rule, "$primary 40%")
-        )
-        return Content.assemble(("─", "$primary 40%"), names, tail)
+        tail = Content.assemble(" ", remark, " ") if remark else Content("")
+        return Content.assemble(("─", RULE), names, (rule, RULE), tail)
 
     def _names(self, labels: Sequence[str]) -> Content:
         parts = []
@@ -64,7 +62,7 @@ class TabLine(Widget):
             text = f" {label} {count} " if count else f" {label} "
             style = "bold $background on $primary" if index == self._chosen else "$foreground 70%"
             parts.append(Content.styled(text, style).stylize(f"@click=choose({index})"))
-        return Content.styled("│", "$primary 40%").join(parts)
+        return Content.styled("│", RULE).join(parts)
 
     def action_choose(self, index: int) -> None:
         """Choose a name, as a click does."""

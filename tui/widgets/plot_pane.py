@@ -1,0 +1,85 @@
+"""PlotPane: the plot of a run under the line that names its numbers and says how it is looked at."""
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from tui.curves import BANDS, MEASURED, RAW, SMOOTHED, TABS
+from tui.run_view import RunView
+from tui.settings import Settings
+from tui.widgets.run_plot import RunPlot
+from tui.widgets.tab_line import TabLine
+
+TAB, SCALE = "monitor.tab", "monitor.scale"  # what is kept between two starts
+
+
+class PlotPane(Vertical):
+    """Tab and scale are kept in the settings; zoom and cursor last as long as the screen."""
+
+    def __init__(self, view: RunView, settings: Settings, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._settings = settings
+        self._line = TabLine([tab.label for tab in TABS], [tab.short for tab in TABS])
+        self.plot = RunPlot(view)
+        kept = settings.recall(TAB, TABS[0].id)
+        self.plot.tab = next((index for index, tab in enumerate(TABS) if tab.id == kept), 0)
+        self.plot.logarithmic = settings.recall(SCALE, "plain") == "logarithmic"
+
+    def compose(self) -> ComposeResult:
+        """The names, and the plot below."""
+        yield self._line
+        yield self.plot
+
+    def show(self) -> None:
+        """Draw what is new."""
+        self.plot.show()
+        self._say()
+
+    def on_mount(self) -> None:
+        """Say how it is looked at."""
+        self._say()
+
+    def on_resize(self) -> None:
+        """Another legend may fit."""
+        self._say()
+
+    def on_tab_line_chosen(self, message: TabLine.Chosen) -> None:
+        """Show the number whose name was clicked."""
+        message.stop()
+        self.plot.choose(message.index)
+
+    def on_run_plot_looked(self) -> None:
+        """Say how it is looked at now, and keep what is to last."""
+        self._settings.remember(TAB, TABS[self.plot.tab].id)
+        self._settings.remember(SCALE, "logarithmic" if self.plot.logarithmic else "plain")
+        self._say()
+
+    def _say(self) -> None:
+        room = self.size.width - sum(len(tab.label) + 3 for tab in TABS) - 3
+        legend = self._legend()
+        for remark in (Content("  ").join([*self._state(), *legend]), Content("  ").join(self._state())):
+            if remark.cell_length <= room:
+                break
+        self._line.show(self.plot.tab, remark)
+
+    def _state(self) -> list[Content]:
+        """How the plot is looked at, as far as that is not the usual way."""
+        plot, parts = self.plot, []
+        if plot.clipped:
+            parts.append((f"▴ {plot.clipped} above", "$text-error"))
+        if plot.logarithmic:
+            parts.append(("log", "$text-accent"))
+        if not plot.window.is_whole:
+            parts.append(("follows" if plot.window.follows else "held", "$text-accent"))
+        return [Content.styled(text, style) for text, style in parts]
+
+    def _legend(self) -> list[Content]:
+        match TABS[self.plot.tab].id:
+            case "loss":
+                signs = [("─ each step", RAW), ("━ smoothed", SMOOTHED), ("◆ validation", MEASURED)]
+            case "validation":
+                noise = (" little noise", "", "", " much noise")
+                signs = [(f"{sign}{words}", ink) for sign, words, ink in zip("1234", noise, BANDS, strict=True)]
+            case _:
+                signs = []
+        return [Content.styled(text, f"${ink.colour} {ink.share:.0%}") for text, ink in signs]
