@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from engine.contract.config import TrainingConfig
 from engine.contract.generated import adapter_weight, picture_count
+from engine.contract.run_dir import RunDir
 from tui.picture_sources import PictureSource
 
 SETTINGS = {
@@ -26,6 +27,8 @@ class PictureRequest:
 
     config: TrainingConfig
     words: list[str]
+    count: int  # pictures
+    run: RunDir | None  # whose adapter it is
 
 
 def defaults(config: TrainingConfig) -> dict[str, str]:
@@ -56,7 +59,8 @@ def picture_request(typed: dict[str, str], source: PictureSource) -> PictureRequ
     """The request for values without faults."""
     settings = {setting: typed[field].strip() for field, setting in SETTINGS.items()}
     config = TrainingConfig.model_validate({**source.config.model_dump(), **settings})
-    words = ["--json", f"--prompt={typed['prompt'].strip()}", f"--count={picture_count(typed['count'])}"]
+    count = picture_count(typed["count"])
+    words = ["--json", f"--prompt={typed['prompt'].strip()}", f"--count={count}"]
     if source.adapter:
         words += [f"--adapter={source.adapter}", f"--adapter-weight={adapter_weight(typed['weight'])}"]
-    return PictureRequest(config, words)
+    return PictureRequest(config, words, count, source.run)

@@ -1,12 +1,15 @@
 """The tool that draws pictures, at work on a thread of its own; everything it says is handed over as it comes."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from engine import control
+from engine.contract.config import TrainingConfig
 from engine.contract.generated import GeneratedPicture, decode
 from engine.contract.protocol import PhaseProgressed
+from engine.contract.run_dir import Workspace
 
 
 class Process(Protocol):
@@ -20,6 +23,14 @@ class Process(Protocol):
 
     def stop(self) -> None:
         """Interrupt it."""
+
+
+StartTool: TypeAlias = Callable[[TrainingConfig, Workspace, Sequence[str]], Process]
+
+
+def start_tool(config: TrainingConfig, workspace: Workspace, words: Sequence[str]) -> Process:
+    """The real tool, in a process of its own. Raises OSError."""
+    return control.ToolProcess("sample", config, workspace, words)
 
 
 @dataclass(frozen=True)

@@ -1,47 +1,33 @@
 """The screen that has pictures drawn: the form, how far it is, and what comes out."""
 
 import secrets
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Button, Input
 from textual.worker import get_current_worker
 
-from engine import control
-from engine.contract.config import TrainingConfig
-from engine.contract.generated import GeneratedPicture, picture_count
+from engine.contract.generated import GeneratedPicture
 from engine.contract.run_dir import RunDir, Workspace
-from tui.actions import TABLE
 from tui.naming import short_path
 from tui.navigation import Opened
 from tui.picture_request import FIELDS, PictureRequest, defaults, picture_request
 from tui.picture_sources import PictureSource, picture_sources, preferred, runs_on_the_device
-from tui.sampling import Ended, Process, Said, Sampling
+from tui.sampling import Ended, Said, Sampling, StartTool, start_tool
 from tui.sampling_progress import SamplingProgress
 from tui.screens.main_screen import MainScreen
 from tui.screens.share_dialog import ShareDialog
 from tui.settings import Settings
-from tui.widgets.action_bar import ActionButton
 from tui.widgets.drawn_pictures import DrawnPictures
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.sample_form import SampleForm
 from tui.widgets.sample_status import SampleStatus
 
 REPAINT_INTERVAL = 0.5  # seconds
 SEEDS = 2**32  # numbers that a random seed is drawn from; more digits are only harder to copy
-
-StartTool: TypeAlias = Callable[[TrainingConfig, Workspace, Sequence[str]], Process]
-
-
-def start_tool(config: TrainingConfig, workspace: Workspace, words: Sequence[str]) -> Process:
-    """The real tool, in a process of its own."""
-    return control.ToolProcess("sample", config, workspace, words)
 
 
 class GenerateScreen(MainScreen):
@@ -71,14 +57,14 @@ class GenerateScreen(MainScreen):
 
         said: Said
 
-    def __init__(self, workspace: Workspace, run: RunDir | None, start: StartTool = start_tool) -> None:
+    def __init__(self, workspace: Workspace, run: RunDir | None) -> None:
         super().__init__()
         self.workspace = workspace
         self.run = run
-        self.start_tool = start
+        self.start_tool: StartTool = start_tool
         self._sampling: Sampling | None = None
         self._progress: SamplingProgress | None = None
-        self._source: PictureSource | None = None  # of the newest request
+        self._request: PictureRequest | None = None  # the newest that was carried out
         self._live: list[str] = []
         self._filled = False
         self._behind = False  # whether more is known than the status says
@@ -88,9 +74,7 @@ class GenerateScreen(MainScreen):
         yield SampleForm()
         yield SampleStatus()
         yield DrawnPictures()
-        with Horizontal(id="buttons"):
-            for entry in TABLE[self.SCREEN]:
-                yield ActionButton(entry)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to repaint."""
@@ -124,11 +108,9 @@ class GenerateScreen(MainScreen):
     def on_generate_screen_sources_found(self, message: SourcesFound) -> None:
         """Offer them; the first time also fill the form."""
         form = self.query_one(SampleForm)
-        keys = {source.key for source in message.sources}
-        before = form.source.key if form.source and form.source.key in keys else ""
-        kept = before or self._settings.recall("generate.source", "")
+        before = form.source.key if form.source else ""
         chosen = next((source for source in message.sources if source.key == before), None)
-        chosen = chosen or preferred(message.sources, kept, self.run)
+        chosen = chosen or preferred(message.sources, self._settings.recall("generate.source", ""), self.run)
         form.offer(message.sources, chosen)
         if chosen and not self._filled:
             self._filled = True
@@ -161,7 +143,6 @@ class GenerateScreen(MainScreen):
             typed = form.typed()
             for field, value in typed.items():
                 self._settings.remember(f"generate.{field}", value)
-            self._source = source
             self._consider(picture_request(typed, source))
 
     @work(thread=True, exclusive=True, group="consider")
@@ -175,19 +156,16 @@ class GenerateScreen(MainScreen):
         if self._sampling:
             return
         if message.live:
-            self.app.push_screen(
-                ShareDialog(message.live), lambda agreed: self._draw(message.request) if agreed else None
-            )
+            dialog = ShareDialog(message.live)
+            self.app.push_screen(dialog, lambda agreed: self._draw(message.request) if agreed else None)
         else:
             self._draw(message.request)
 
     def _draw(self, request: PictureRequest) -> None:
-        count = picture_count(self.query_one("#count", Input).value)
-        self._progress = SamplingProgress(count)
-        self.query_one(DrawnPictures).expect(count)
-        self._sampling = Sampling(
-            partial(self.start_tool, request.config, self.workspace, request.words), self._deliver
-        )  # fmt: skip
+        self._request = request
+        self._progress = SamplingProgress(request.count)
+        self.query_one(DrawnPictures).expect(request.count)
+        self._sampling = Sampling(lambda: self.start_tool(request.config, self.workspace, request.words), self._deliver)
         self._show_status()
 
     def _deliver(self, said: Said) -> None:
@@ -226,7 +204,7 @@ class GenerateScreen(MainScreen):
 
     def act_gallery(self) -> None:
         """The Gallery of the run whose adapter was drawn with, or of the run in hand."""
-        elsewhere = self._source.run if self._source and not self._sampling else None  # it would end the drawing
+        elsewhere = self._request.run if self._request and not self._sampling else None  # it would end the drawing
         self.post_message(Opened("gallery", elsewhere or self.run))
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
@@ -236,9 +214,12 @@ class GenerateScreen(MainScreen):
         return True
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """A button does what its key does."""
-        if isinstance(event.button, ActionButton):
-            self.action_act(event.button.entry.id)
+        """The button of the form draws, or stops."""
+        event.stop()
+        if self._sampling:
+            self.act_stop()
+        else:
+            self.act_draw()
 
     # ---- words -------------------------------------------------------------------------------------------------------
 
@@ -263,8 +244,8 @@ class GenerateScreen(MainScreen):
             status.outcome(outcome, short_path(folder) if folder else "")
         else:
             status.hint(self._live)
-        for button in self.query(ActionButton):
-            button.disabled = not self.check_action("act", (button.entry.id,))
+        self.query_one(SampleForm).show_busy(self._sampling is not None)
+        self.query_one(KeyBar).show(self.actions())
 
     def _say(self, text: str, title: str) -> None:
         self.notify(text, title=title, severity="warning", markup=False)

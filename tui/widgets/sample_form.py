@@ -7,7 +7,7 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input, Label, Select, Static
+from textual.widgets import Button, Input, Label, Select, Static
 
 from tui.picture_request import FIELDS, faults
 from tui.picture_sources import PictureSource
@@ -35,6 +35,7 @@ class SampleForm(Vertical):
         Label { width: 9; color: $text-muted; }
         Input { width: 1fr; &.-wrong { color: $text-error; text-style: underline; } }
         Select { width: 1fr; }
+        #go { margin-left: 1; min-width: 12; }
         #numbers, .numbers { width: auto; height: auto; }
         .numbers Input { width: 5; margin-right: 1; }
         .numbers #seed { width: 12; }
@@ -67,6 +68,7 @@ class SampleForm(Vertical):
         with Horizontal():
             yield Label("With")
             yield Select[str]([], id="source", compact=True, allow_blank=True, prompt="looking for adapters …")
+            yield Button("Generate", id="go", compact=True, variant="primary")
         with Horizontal(id="numbers"):
             with Horizontal(classes="numbers"):
                 for field in ("seed", "count", "steps"):
@@ -115,6 +117,11 @@ class SampleForm(Vertical):
         line.set_class(bool(found), "-some")
         line.update("\n".join(f"✗ {LABELS[field]}: {fault}" for field, fault in found.items()))
         return found
+
+    def show_busy(self, is_busy: bool) -> None:
+        """The button stops what it began."""
+        button = self.query_one("#go", Button)
+        button.label, button.variant = ("Stop", "warning") if is_busy else ("Generate", "primary")
 
     # ---- what the user does ------------------------------------------------------------------------------------------
 

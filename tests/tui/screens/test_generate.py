@@ -208,7 +208,7 @@ async def test_generate_starts_the_tool_with_what_the_form_says(ended: RunDir, w
             bench.field(field).value = text
         if "field" in way:
             bench.field("prompt").focus()
-        await (pilot.click("#draw") if way == "the button" else pilot.press(way.split()[0]))
+        await (pilot.click("#go") if way == "the button" else pilot.press(way.split()[0]))
         await bench.until(lambda: bench.tool.started)
         ((config, words),) = bench.tool.started
         assert words == [
@@ -264,7 +264,7 @@ async def test_stop_ends_the_tool_and_keeps_what_was_drawn(ended: RunDir, way: s
         await bench.until(lambda: bench.tool.started)
         bench.tool.say(picture(0))
         await bench.until(lambda: bench.pictures[0]._caption)
-        await (pilot.press("s") if way == "s" else pilot.click("#stop"))
+        await (pilot.press("s") if way == "s" else pilot.click("#go"))
         await bench.until(lambda: "! Stopped; 1 picture drawn" in bench.status)
         assert bench.tool.stops == 1
         assert len(bench.pictures) == 1
