@@ -38,9 +38,9 @@ def trend_of(line: RunLine) -> tuple[str, str]:
     """An arrow with the difference of the validation loss to the one before, and the theme's colour for it."""
     change = line.change
     if change is None:
-        return "", "foreground"
+        return "", ""
     if abs(change) < UNCHANGED:
-        return "→", "foreground"
+        return "→", ""
     return (f"↓{-change:.4f}", "success") if change < 0 else (f"↑{change:.4f}", "warning")
 
 
@@ -90,4 +90,4 @@ def summary_of(line: RunLine) -> Content:
     if line.eta_seconds is not None:
         parts.append(f"{duration(line.eta_seconds)} left")
     parts += [line.remark, f"since {started_in_full(line)}"]
-    return Content.assemble((state_of(line), f"${tone_of(line)}"), "  ", "  ".join(parts))
+    return Content.assemble((state_of(line), f"$text-{tone_of(line)}"), "  ", "  ".join(parts))

@@ -3,20 +3,30 @@
 from textual.theme import Theme
 
 DEFAULT, LIGHT = "nord", "textual-light"
+# Bright colours of the 16 that every terminal has; texts in them are not blended, so that they stay the same there.
+BRIGHT = {
+    "primary": "#55ffff", "secondary": "#ff55ff", "accent": "#ffff55", "success": "#55ff55", "warning": "#ffff55",
+    "error": "#ff5555",
+}  # fmt: skip
 HIGH_CONTRAST = Theme(
     name="high-contrast",
-    primary="#00d7ff",
-    secondary="#ff87ff",
-    accent="#ffff00",
-    success="#00ff00",
-    warning="#ffff00",
-    error="#ff5f5f",
+    primary=BRIGHT["primary"],
+    secondary=BRIGHT["secondary"],
+    accent=BRIGHT["accent"],
+    success=BRIGHT["success"],
+    warning=BRIGHT["warning"],
+    error=BRIGHT["error"],
     foreground="#ffffff",
     background="#000000",
     surface="#000000",
-    panel="#1c1c1c",
+    panel="#000000",
     text_alpha=1.0,
-    variables={"text-muted": "#d0d0d0", "footer-background": "#000000", "border": "#ffffff"},
+    variables={
+        **{f"text-{name}": colour for name, colour in BRIGHT.items()},
+        "text-muted": "#c0c0c0",
+        "block-cursor-foreground": "#000000",
+        "border": "#ffffff",
+    },
 )
 # Okabe and Ito's palette, which people with every kind of colour vision tell apart; nothing is green beside red.
 COLOUR_BLIND = Theme(

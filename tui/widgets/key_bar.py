@@ -14,7 +14,10 @@ class KeyBar(Widget):
     """Paints itself anew only when other actions are offered."""
 
     DEFAULT_CSS = """
-    KeyBar { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; background: $surface; }
+    KeyBar {
+        height: 1; padding: 0 1; background: $surface;
+        text-wrap: nowrap; text-overflow: ellipsis; link-style: none;
+    }
     """
 
     def __init__(self, entries: Sequence[Action] = ()) -> None:

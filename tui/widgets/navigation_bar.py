@@ -15,7 +15,10 @@ class NavigationBar(Widget):
     """One line; a click does what the key does."""
 
     DEFAULT_CSS = """
-    NavigationBar { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; background: $surface; }
+    NavigationBar {
+        height: 1; padding: 0 1; background: $surface;
+        text-wrap: nowrap; text-overflow: ellipsis; link-style: none;
+    }
     """
 
     def __init__(self, here: ScreenName) -> None:
@@ -47,6 +50,7 @@ class NavigationBar(Widget):
             here = name == self._here
             text = Content.assemble(margin, (keys[name], "" if here else "bold $accent"), f" {labels[name]}{margin}")
             if name == self._here:
-                text = text.stylize("bold $background on $primary")
-            parts.append(text.stylize(f"@click=app.act('{name}')"))
+                parts.append(text.stylize("bold $background on $primary"))
+            else:
+                parts.append(text.stylize(f"@click=app.act('{name}')"))
         return Content(" ").join(parts)

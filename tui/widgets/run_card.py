@@ -74,6 +74,6 @@ class RunCard(Vertical):
 def _words(line: RunLine) -> Content:
     return Content.assemble(
         (line.run.name, "bold"), "\n",
-        (state_of(line), f"bold ${tone_of(line)}"), f": {line.remark}\n",
+        (state_of(line), f"bold $text-{tone_of(line)}"), f": {line.remark}\n",
         (f"since {started_in_full(line)} in {short_path(line.run.path)}", "$text-muted"),
     )  # fmt: skip

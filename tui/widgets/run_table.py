@@ -39,7 +39,7 @@ class Column:
 
 
 def _plain(words: Callable[[RunLine], str]) -> Callable[[RunLine], tuple[str, str]]:
-    return lambda line: (words(line), "foreground")
+    return lambda line: (words(line), "")
 
 
 STATE = Column("State", 13, lambda line: (state_of(line), tone_of(line)))
@@ -80,7 +80,7 @@ class RunTable(DataTable[Text]):
     """
 
     def __init__(self) -> None:
-        super().__init__(cursor_type="row", cell_padding=0, cursor_foreground_priority="renderable")
+        super().__init__(cursor_type="row", cell_padding=0, cursor_foreground_priority="css")
         self._lines: list[RunLine] = []
         self._marked: frozenset[Path] = frozenset()
         self._stage: Stage | None = None
@@ -166,7 +166,7 @@ class RunTable(DataTable[Text]):
         return cells
 
     def _style(self, tone: str) -> Style:
-        return Style(color=Color.parse(self.app.theme_variables[tone]).rich_color) if tone != "foreground" else Style()
+        return Style(color=Color.parse(self.app.theme_variables[f"text-{tone}"]).rich_color) if tone else Style()
 
 
 def shortened(name: str, width: int) -> str:
