@@ -51,6 +51,25 @@ class Browsing:
         """Choose a prompt."""
         self.place = min(max(place, 0), max(len(self.sheet.photos) - 1, 0)) if self.sheet else 0
 
+    def moved(self, action: str) -> bool:
+        """Go where an action of the table says. Returns whether it is one that goes anywhere."""
+        match action:
+            case "earlier":
+                self.go(self.at - 1)
+            case "later":
+                self.go(self.at + 1)
+            case "first":
+                self.go(0)
+            case "newest":
+                self.go(len(self.sheets) - 1)
+            case "up":
+                self.choose(self.place - 1)
+            case "down":
+                self.choose(self.place + 1)
+            case _:
+                return False
+        return True
+
     def mark(self) -> None:
         """Compare with this sheet from now on; with the usual one if it was marked before."""
         if self.sheet:

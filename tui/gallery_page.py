@@ -57,6 +57,12 @@ class Page:
             for place, (photo, caption) in enumerate(zip(sheet.photos, captions, strict=False))
         ]
 
+    def large(self) -> Tile | None:
+        """The chosen picture, to stand beside the others where there is room; None where it is shown large anyway."""
+        if self.view != "all" or self.sheet is None or len(self.sheet.photos) < 2:
+            return None
+        return _tile(self.photo, self.photo.prompt if self.photo else "")
+
     def head(self) -> Content:
         """The sources, the sheet, whether new ones are followed, and what A is."""
         browsing, sheet = self.browsing, self.sheet

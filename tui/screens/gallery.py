@@ -21,6 +21,7 @@ from tui.screens.main_screen import MainScreen
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.picture_wall import PictureWall
 from tui.widgets.scrubber import Scrubber
+from tui.widgets.wall_and_large import WallAndLarge
 
 LOOK_INTERVAL = 3.0  # seconds between looks at the folder of pictures drawn on request
 
@@ -51,6 +52,7 @@ class GalleryScreen(MainScreen):
         self._expected = expected_pictures(run)
         self._album = ValidationAlbum(run, self._expected) if run else None
         self._feed = JournalFeed(run, self._deliver) if run else None
+        self._is_behind = False  # whether the album knows more than is shown
         self._browsing: dict[Source, Browsing] = {"validation": Browsing(), "generated": Browsing()}
         self._source: Source = "validation"
         self._view: View = "all"
@@ -59,7 +61,7 @@ class GalleryScreen(MainScreen):
     def compose_body(self) -> ComposeResult:
         """Head, pictures, line of sheets, details, keys."""
         yield Static(id="head", markup=False)
-        yield PictureWall()
+        yield WallAndLarge(id="pictures")
         yield Scrubber()
         yield Static(id="details", markup=False)
         yield KeyBar()
@@ -89,7 +91,11 @@ class GalleryScreen(MainScreen):
 
     def on_gallery_screen_records_arrived(self, message: RecordsArrived) -> None:
         """Take new pictures over; all else in the journal is for other screens."""
-        if self._album and self._album.apply(message.batch.records):
+        if not self._album:
+            return
+        self._is_behind |= self._album.apply(message.batch.records)
+        if self._is_behind and message.batch.is_whole:  # a long journal comes in parts, which need no pictures
+            self._is_behind = False
             self._browsing["validation"].update(self._album.sheets())
             self._show()
 
@@ -122,7 +128,7 @@ class GalleryScreen(MainScreen):
     @property
     def is_painted(self) -> bool:
         """Whether all pictures are up."""
-        return self.query_one(PictureWall).is_painted
+        return self.query_one(WallAndLarge).is_painted
 
     @property
     def page(self) -> Page:
@@ -136,7 +142,7 @@ class GalleryScreen(MainScreen):
             return  # done when the screen comes back
         browsing = self.browsing
         page = self.page
-        self.query_one(PictureWall).show(page.tiles())
+        self.query_one(WallAndLarge).show(page.tiles(), page.large())
         self.query_one(Scrubber).show(len(browsing.sheets), browsing.at, browsing.marked)
         self.query_one("#head", Static).update(page.head(), layout=False)
         self.query_one("#details", Static).update(page.details(), layout=False)
@@ -158,32 +164,12 @@ class GalleryScreen(MainScreen):
             case _:
                 return bool(self.browsing.sheets)
 
-    def _go(self, at: int) -> None:
-        self.browsing.go(at)
-        self._show()
-
-    def _choose(self, place: int) -> None:
-        self.browsing.choose(place)
-        self._show()
-
     def action_act(self, identity: str) -> None:
         """Moves here, all else as on every screen."""
-        browsing = self.browsing
-        match identity:
-            case "earlier":
-                self._go(browsing.at - 1)
-            case "later":
-                self._go(browsing.at + 1)
-            case "first":
-                self._go(0)
-            case "newest":
-                self._go(len(browsing.sheets) - 1)
-            case "up":
-                self._choose(browsing.place - 1)
-            case "down":
-                self._choose(browsing.place + 1)
-            case _:
-                super().action_act(identity)
+        if self.browsing.moved(identity):
+            self._show()
+        else:
+            super().action_act(identity)
 
     def act_large(self) -> None:
         """One picture, or all."""
@@ -251,12 +237,14 @@ class GalleryScreen(MainScreen):
 
     @on(Scrubber.Scrubbed)
     def _scrub(self, message: Scrubber.Scrubbed) -> None:
-        self._go(message.at)
+        self.browsing.go(message.at)
+        self._show()
 
     @on(PictureWall.Chosen)
     def _click(self, message: PictureWall.Chosen) -> None:
         """A click chooses, a second one shows it large, one more shows all again."""
         if self._view == "all" and self.browsing.sheets:
-            self._choose(message.index)
+            self.browsing.choose(message.index)
+            self._show()
         if message.twice and self.browsing.sheets:
             self.act_large()

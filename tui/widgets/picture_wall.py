@@ -15,6 +15,7 @@ from tui.widgets.tile_layout import GAP, TileLayout, arrange, fitting
 
 WORTH_LOOKING = 12  # columns of a picture below which there are pages instead
 MOST_TILES = 24  # on one page
+CAPTION_ROOM = 12  # columns by which a caption may be wider than its picture
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,23 @@ class PictureWall(Container):
         chosen = next((index for index, tile in enumerate(self._tiles) if tile.is_chosen), 0)
         self._first = chosen // self._on_page * self._on_page
         self.styles.grid_size_columns = layout.across
-        self.styles.grid_rows = str(layout.tile_rows)
+        # Packed, but with some room for captions: far apart, pictures are hard to compare.
+        tile_columns = min((width + GAP) // layout.across - GAP, layout.columns + CAPTION_ROOM)
+        self.styles.grid_columns, self.styles.grid_rows = str(tile_columns), str(layout.tile_rows)
         shown = self._tiles[self._first : self._first + self._on_page]
         for place, view in enumerate(self.query(ImageView)):
             tile = shown[place] if place < len(shown) else None
             view.display = tile is not None
             if tile:
-                view.show(tile.path, self._caption(tile, layout.columns), tile.empty)
+                view.show(tile.path, self._caption(tile, tile_columns), tile.empty)
             else:
                 view.show(None)
 
     def _caption(self, tile: Tile, columns: int) -> str:
-        """With signs for the one that is chosen."""
+        """With signs for the one that is chosen; none touches the next."""
         if not tile.is_chosen or len(self._tiles) == 1:
-            return tile.caption
-        return f"▸ {fitting(tile.caption, columns - 4)} ◂"
+            return fitting(tile.caption, columns - 1)
+        return f"▸ {fitting(tile.caption, columns - 5)} ◂"
 
     def _layout(self, width: int, height: int) -> TileLayout:
         """All tiles if they are worth looking at then, else a page of those that are."""

@@ -96,10 +96,10 @@ class Visit:
 async def visit(
     run: RunDir | None, workspace: Workspace, settings: Settings | None = None, size: tuple[int, int] = (100, 30)
 ) -> AsyncIterator[Visit]:
-    app = ConsoleApp(workspace, run, False, settings or Settings(), "block")
+    app = ConsoleApp(workspace, None, False, settings or Settings(), "block")
     async with app.run_test(size=size, notifications=True) as pilot:
         one = Visit(pilot)
-        app.post_message(Opened("gallery"))
+        app.post_message(Opened("gallery", run))
         await one.until(lambda: app.screen is one.screen)
         yield one
 
@@ -208,7 +208,7 @@ async def test_pictures_that_come_while_another_screen_is_shown_are_there_on_ret
     recorded.half_way()
     async with visit(recorded.dir, recorded.dir.workspace) as one:
         await one.until(lambda: "step 20" in one.head)
-        await one.pilot.press("3")
+        await one.pilot.press("1")
         recorded.validate(60)
         await one.until(lambda: len(one.screen.browsing.sheets) == 3)
         await one.pilot.press("4")
@@ -422,10 +422,10 @@ async def test_every_key_and_every_size_is_survived_with_nothing_there(workspace
 # ---- looks -----------------------------------------------------------------------------------------------------------
 
 
-def shows(*keys: str) -> Callable[[Pilot[None]], object]:
+def shows(run: RunDir, *keys: str) -> Callable[[Pilot[None]], object]:
     async def prepare(pilot: Pilot[None]) -> None:
         one = Visit(pilot)
-        await pilot.press("4")
+        pilot.app.post_message(Opened("gallery", run))
         await one.until(lambda: pilot.app.screen is one.screen and "step 60" in one.head and one.screen.is_painted)
         await one.press(*keys)
         await pilot.pause()
@@ -437,8 +437,8 @@ def shows(*keys: str) -> Callable[[Pilot[None]], object]:
 def test_all_pictures(recorded: RecordedRun, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
     recorded.half_way()
     recorded.validate(60)
-    app = ConsoleApp(recorded.dir.workspace, recorded.dir, False, Settings(), "block")
-    assert snap_compare(app, terminal_size=size, run_before=shows("down"))
+    app = ConsoleApp(recorded.dir.workspace, None, False, Settings(), "block")
+    assert snap_compare(app, terminal_size=size, run_before=shows(recorded.dir, "down"))
 
 
 @pytest.mark.parametrize(
@@ -447,6 +447,6 @@ def test_all_pictures(recorded: RecordedRun, snap_compare: SnapCompare, size: tu
 def test_other_views(recorded: RecordedRun, snap_compare: SnapCompare, keys: tuple[str, ...], theme: str) -> None:
     recorded.half_way()
     recorded.validate(60)
-    app = ConsoleApp(recorded.dir.workspace, recorded.dir, False, Settings(), "block")
+    app = ConsoleApp(recorded.dir.workspace, None, False, Settings(), "block")
     app.theme = theme
-    assert snap_compare(app, terminal_size=(80, 24), run_before=shows(*keys))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shows(recorded.dir, *keys))
