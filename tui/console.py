@@ -1,7 +1,5 @@
 """ConsoleApp: the Textual application; thin, since each screen knows its own business."""
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Iterable
 from functools import partial
@@ -26,10 +24,6 @@ from tui.themes import OWN, first_theme
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
-CLASSES: dict[ScreenName, str] = {
-    "runs": "RunsScreen", "new": "NewRunScreen", "monitor": "MonitorScreen", "gallery": "GalleryScreen",
-    "generate": "GenerateScreen", "environment": "EnvironmentScreen",
-}  # fmt: skip
 
 
 class ConsoleApp(App[None]):
@@ -89,17 +83,33 @@ class ConsoleApp(App[None]):
         return self._screens[name]
 
     def _make(self, name: ScreenName) -> MainScreen:
-        module = importlib.import_module(f"tui.screens.{'new_run' if name == 'new' else name}")
-        build = getattr(module, CLASSES[name])
-        screen: MainScreen
+        """Import a screen when it is needed, so that the first paint waits for none but its own."""
         match name:
-            case "runs" | "new":
-                screen = build(self.workspace)
+            case "runs":
+                from tui.screens.runs import RunsScreen
+
+                return RunsScreen(self.workspace)
+            case "new":
+                from tui.screens.new_run import NewRunScreen
+
+                return NewRunScreen(self.workspace)
             case "monitor":
-                screen = build(self.run_dir, self.readonly)
-            case _:
-                screen = build(self.workspace, self.run_dir)
-        return screen
+                from tui.screens.monitor import MonitorScreen
+
+                assert self.run_dir
+                return MonitorScreen(self.run_dir, self.readonly)
+            case "gallery":
+                from tui.screens.gallery import GalleryScreen
+
+                return GalleryScreen(self.workspace, self.run_dir)
+            case "generate":
+                from tui.screens.generate import GenerateScreen
+
+                return GenerateScreen(self.workspace, self.run_dir)
+            case "environment":
+                from tui.screens.environment import EnvironmentScreen
+
+                return EnvironmentScreen(self.workspace, self.run_dir)
 
     async def on_opened(self, message: Opened) -> None:
         """Take a run in hand, if one is given, and show a screen."""
@@ -168,21 +178,13 @@ class ConsoleApp(App[None]):
         self.settings.image_mode = self.image_mode
         self.notify(MEANINGS[self.image_mode], title=f"Pictures: {self.image_mode}", timeout=3)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A screen that is not there yet is not offered."""
-        name = {"new": "new_run"}.get(str(parameters[0]), str(parameters[0])) if parameters else ""
-        if action == "act" and parameters[0] in SCREENS:
-            return importlib.util.find_spec(f"tui.screens.{name}") is not None
-        return True
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The command palette: every action of the screen at hand, then those of every screen."""
         if isinstance(screen, MainScreen):
             for entry in screen.actions():
                 yield SystemCommand(entry.label, entry.help, partial(screen.action_act, entry.id))
         for entry in TABLE["everywhere"]:
-            if self.check_action("act", (entry.id,)):
-                yield SystemCommand(entry.label, entry.help, partial(self.action_act, entry.id))
+            yield SystemCommand(entry.label, entry.help, partial(self.action_act, entry.id))
 
     def action_help_quit(self) -> None:
         """Ctrl-C, which stops a run elsewhere, stops nothing here."""

@@ -9,7 +9,7 @@ KEY_SIGNS = {
     "left_square_bracket": "[", "right_square_bracket": "]", "plus": "+", "minus": "-", "equals_sign": "=",
     "less_than_sign": "<", "greater_than_sign": ">", "comma": ",", "full_stop": ".", "up": "↑", "down": "↓",
     "left": "←", "right": "→", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home", "end": "End",
-    "backslash": "\\", "number_sign": "#", "asterisk": "*", "tab": "Tab", "shift+tab": "Shift+Tab",
+    "backslash": "\\", "number_sign": "#", "asterisk": "*", "tab": "Tab",
 }  # fmt: skip
 
 
@@ -27,4 +27,11 @@ class Action:
     @property
     def signs(self) -> tuple[str, ...]:
         """The keys as they are printed on a keyboard."""
-        return tuple(KEY_SIGNS.get(key.strip(), key.strip()) for key in (self.changed_keys or self.keys).split(","))
+        return tuple(_sign(key.strip()) for key in (self.changed_keys or self.keys).split(","))
+
+
+def _sign(key: str) -> str:
+    *modifiers, name = key.split("+")
+    if len(name) > 1 and name[0] == "f" and name[1:].isdecimal():
+        name = name.upper()
+    return "+".join([*(modifier.capitalize() for modifier in modifiers), KEY_SIGNS.get(name, name)])

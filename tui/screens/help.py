@@ -18,7 +18,7 @@ from tui.wording import state_words
 
 MOVES = (
     ("Tab", "Move between the parts of a screen; Esc leaves a text field."),
-    ("ctrl+p", "Command palette: every action by its name."),
+    ("Ctrl+p", "Command palette: every action by its name."),
 )
 MARKS: dict[Place, tuple[tuple[str, str], ...]] = {
     "runs": (
