@@ -18,10 +18,10 @@ from tui.run_line import RunLine
 from tui.run_words import state_of, summary_of
 from tui.runs_feed import RunsFeed
 from tui.screens.main_screen import MainScreen
+from tui.screens.run_errands import RunErrands
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.run_card import RunCard
-from tui.widgets.run_errands import RunErrands
 from tui.widgets.run_table import RunTable
 
 FIRST_WORDS = """\
