@@ -115,11 +115,11 @@ def _laces(canvas: Canvas, look: Look, upper: Image.Image) -> None:
     above = [(x0 + 10, y0 - 16), (x0 - 12, y0 - 12)]
     below = [(x0 - 12, y0 + 16), (x1 - 12, y1 + 16), (x1 + 14, y1 - 4), (x1, y1 - 16)]
     canvas.fill_within(upper, above + below, look.shade(0.18))
-    rows = 5 if look.collar > 0.5 else 4
+    rows = 4 if look.collar > 0.5 else 3  # more would run together in a picture of 64 pixels
     for row in range(rows):
         share = (row + 0.3) / rows
         x, y = x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
-        canvas.stroke([(x - 10, y + 10), (x + 8, y - 5)], look.accent, 6)
+        canvas.stroke([(x - 10, y + 10), (x + 8, y - 5)], look.accent, 7)
 
 
 def _straps(canvas: Canvas, look: Look, upper: Image.Image) -> None:

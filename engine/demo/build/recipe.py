@@ -39,8 +39,8 @@ RECIPE = Recipe(
     things=32_000,
     scribbles=12_000,
     autoencoder=Plan(steps=20_000, batch=8, learning_rate=2e-3),
-    refining=Plan(steps=8_000, batch=8, learning_rate=1.2e-3),
-    diffusion=Plan(steps=14_000, batch=24, learning_rate=1.6e-3),
+    refining=Plan(steps=4_000, batch=8, learning_rate=1.2e-3),
+    diffusion=Plan(steps=16_000, batch=24, learning_rate=1.6e-3),
 )
 
 
