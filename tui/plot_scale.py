@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tui.loss_series import limits, tick_labels, ticks
 
+MOST_DECADES = 12  # of a logarithmic scale; what is smaller lies at the bottom
 SMALL = 1e-3  # numbers below that are written with their power of ten
 
 
@@ -38,7 +39,9 @@ class Scale:
             values = [value for value in values if self.low <= value <= self.high]
             if len(values) <= most:
                 break
-        return values if len(values) > 1 else ticks(self.low, self.high, most)
+        if len(values) < 2:
+            return ticks(self.low, self.high, most)
+        return values[:: -(-len(values) // most)]
 
     def _labels(self, values: Sequence[float]) -> list[str]:
         if max(map(abs, values), default=1.0) < SMALL:
@@ -50,6 +53,7 @@ def scale_of(values: Sequence[float], logarithmic: bool) -> Scale:
     """The scale that shows these values, but no spike that would flatten the rest; `values` are finite."""
     positive = [math.log10(value) for value in values if value > 0]
     if logarithmic and positive:
-        margin = 0.03 * (max(positive) - min(positive)) or 0.05
-        return Scale(10 ** (min(positive) - margin), 10 ** (max(positive) + margin), True)
+        low, high = max(min(positive), max(positive) - MOST_DECADES), max(positive)
+        margin = 0.03 * (high - low) or 0.05
+        return Scale(10 ** (low - margin), 10 ** (high + margin), True)
     return Scale(*limits(values or [0.0, 1.0]))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.contract import protocol as p
+from engine.contract.journal import JournalReader, read_records
 from engine.contract.run_state import RunState
-from tui.run_view import LOG_LINES, RunView, view_run
+from engine.contract.wire import encode_record
+from tui.run_view import LOG_LINES, LostSteps, RunView, view_run
 
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
@@ -191,3 +196,67 @@ def test_the_log_keeps_the_newest_lines_and_counts_all() -> None:
 def test_steps_and_images_have_places_of_their_own_and_are_not_in_the_log() -> None:
     view = view_of(step(1), image(0, 0), p.LogRecorded("warning", "careful"), p.UnknownEvent("Comet", {"tail": 1}))
     assert [(line.level, line.text.split()[0]) for line in view.log] == [("warning", "careful"), ("info", "Comet")]
+
+
+# ---- what the journal says is all there is --------------------------------------------------------------------------
+
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+NUMBERS = st.integers(0, 40)
+STEPS = st.builds(
+    p.StepCompleted, NUMBERS, NUMBERS, st.floats(0, 10), st.floats(0, 1), st.floats(0, 100), st.floats(0.01, 10)
+)
+KINDS = [kind for kind in get_args(p.Event) if kind not in {p.UnknownEvent, p.StepCompleted, p.RunResumed}]
+EVENTS = st.one_of(STEPS, st.builds(p.RunResumed, NUMBERS, st.text()), *[st.from_type(kind) for kind in KINDS])
+RECORDS = st.lists(st.tuples(EVENTS, st.none() | st.sampled_from("abc")), max_size=40).map(
+    lambda pairs: [p.Record(seq, 1000.0 + seq, event, cause) for seq, (event, cause) in enumerate(pairs, start=1)]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@given(RECORDS, st.integers(0, 2000), st.booleans())
+def test_any_events_folded_in_any_batches_are_the_replay_of_their_journal(
+    tmp_path: Path, records: list[p.Record], most: int, live: bool
+) -> None:
+    journal = tmp_path / "events.jsonl"
+    journal.write_text("".join(encode_record(record) + "\n" for record in records))
+    told, replayed, in_batches = (RunView("one", 60) for _ in range(3))
+    for record in records:
+        told.apply(record)
+    for record in read_records(journal):
+        replayed.apply(record)
+    reader = JournalReader(journal)
+    while not reader.is_at_end:
+        for record in reader.read_new(most):
+            in_batches.apply(record)
+    for view in (told, replayed, in_batches):
+        view.conclude(live)
+    assert told == replayed == in_batches
+    assert told.status() == in_batches.status()
+    assert list(told.steps.numbers) == sorted(set(told.steps.numbers))
+
+
+def test_lost_steps_warnings_and_checkpoints_are_known_with_their_place() -> None:
+    warning = p.WarningRaised("what", "why", "remedy")
+    view = view_of(
+        *[step(number) for number in range(1, 8)], warning, p.CheckpointSaved(7, "c/7", "command", 1),
+        p.RunResumed(4, "checkpoints/checkpoint-4"),
+    )  # fmt: skip
+    assert view.lost == [LostSteps(5, 7)]
+    assert [(noted.step, noted.time, noted.warning) for noted in view.noted] == [(7, 8.0, warning)]
+    assert view.warnings == [warning]
+    assert view.saved_at == {"c/7": 9.0}
+
+
+def test_the_time_of_validations_is_what_passed_before_each_word_of_them() -> None:
+    view = RunView("one", 60)
+    bands = (0.1, 0.2, 0.3, 0.4)
+    told: list[tuple[float, p.Event]] = [
+        (0.0, p.StateChanged("running")), (10.0, step(1)), (13.0, p.PhaseProgressed("validation loss", 1, 4)),
+        (15.0, p.ValidationLossMeasured(1, 0.3, bands)), (16.0, p.StateChanged("paused")),
+        (90.0, p.StateChanged("running")), (95.0, image(1, 0)), (105.0, step(2)),
+        (106.0, p.StepTimed(2, 0.1, 0.2, 0.3, 0.4)),
+    ]  # fmt: skip
+    for seq, (moment, event) in enumerate(told, start=1):
+        view.apply(p.Record(seq, moment, event))
+    assert view.validation_seconds == 3 + 2 + 5
+    assert view.shares == {"data": 0.1, "forward": 0.2, "backward": 0.3, "optimizer": 0.4}
