@@ -74,11 +74,16 @@ class ImageView(Widget):
 
     def on_mount(self) -> None:
         """Follow the mode and the layout."""
-        self.watch(self.app, "image_mode", self._begin_anew, init=False)
+        self.watch(self.app, "image_mode", self._begin, init=False)
+        self.app.app_resume_signal.subscribe(self, self._begin_anew)
         self.screen.screen_layout_refresh_signal.subscribe(self, self._layout_settled)
 
     def on_unmount(self) -> None:
         """Leave nothing behind in the terminal."""
+        self.take_down()
+
+    def take_down(self) -> None:
+        """Free what the terminal keeps of the picture; an app that ends calls it while its screen is still there."""
         self._drop()
         self._undo_stale()
 
@@ -86,7 +91,9 @@ class ImageView(Widget):
         """Draw for the new size."""
         self._begin()
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, _app: object) -> None:
+        """The terminal was left to a shell, so that nothing is known of what it still has."""
+        self._drop()
         self._begin()
 
     def _begin(self) -> None:

@@ -211,6 +211,40 @@ async def test_kitty_screens_that_are_not_shown_are_cleaned_up_at_the_end(
     assert SENT.findall(terminal.text) == DELETED.findall(terminal.text) != []
 
 
+async def test_kitty_an_app_that_ends_frees_its_pictures_while_its_screen_is_there(
+    pictures: list[Path], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal keeps the pictures of each of its two screens apart, so afterwards they could not be freed."""
+
+    class Leaving(Gallery):
+        def on_exit_app(self) -> None:
+            for one in self.query(ImageView):
+                one.take_down()
+
+    monkeypatch.setattr(HeadlessDriver, "stop_application_mode", lambda _driver: terminal.writes.append("left"))
+    app = Leaving("kitty")
+    async with app.run_test(size=(60, 12)) as pilot:
+        view(pilot).show(pictures[0])
+        await painted(pilot, view(pilot))
+        app.exit()
+        await until(pilot, lambda: "left" in terminal.writes)
+    before, _, after = terminal.text.partition("left")
+    assert SENT.findall(before) == DELETED.findall(before) != []
+    assert not DELETED.findall(after)
+
+
+async def test_kitty_a_picture_is_sent_again_after_the_app_was_suspended(
+    pictures: list[Path], terminal: Terminal
+) -> None:
+    app = Gallery("kitty")
+    async with app.run_test(size=(60, 12)) as pilot:
+        view(pilot).show(pictures[0])
+        await painted(pilot, view(pilot))
+        app.app_resume_signal.publish(app)
+        await until(pilot, lambda: len(SENT.findall(terminal.text)) == 2)
+    assert sorted(SENT.findall(terminal.text)) == sorted(DELETED.findall(terminal.text))
+
+
 async def test_kitty_through_tmux_is_wrapped(
     pictures: list[Path], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
