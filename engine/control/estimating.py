@@ -18,6 +18,7 @@ from engine.measured_pace import Measured, Work, measured_here
 if TYPE_CHECKING:
     from engine.dataset import Dataset
 
+PATHS = ("pretrained_model_name_or_path", "train_data_dir", "resume_from_checkpoint")
 CAPTIONS_AND_PICTURES = ("", "images", "captions.json", "metadata.jsonl", "ids.txt")  # what of a data set may change
 
 
@@ -103,6 +104,15 @@ def estimate(workspace: Workspace, config: TrainingConfig) -> Estimate:
 
 
 def _resolve(workspace: Workspace, config: TrainingConfig, obstacles: list[Obstacle]) -> TrainingConfig:
+    """The config with absolute paths; a path that cannot be one is replaced by one where nothing is."""
+    changes: dict[str, str | None] = {}
+    for setting in PATHS:
+        try:
+            (workspace.root / Path(getattr(config, setting) or "").expanduser()).resolve().exists()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a zero byte
+            obstacles.append(Obstacle(setting, ConfigError("This can be no path here", str(error))))
+            changes[setting] = None if setting == "resume_from_checkpoint" else str(workspace.outputs / "nowhere")
+    config = config.model_copy(update=changes)
     try:
         return resolve(workspace, config)
     except RunError as error:  # of latest, where there is nothing
@@ -148,6 +158,8 @@ def _look_at_the_rest(workspace: Workspace, config: TrainingConfig, obstacles: l
     """Base model, checkpoint, run name and target modules."""
 
     def attempt(setting: str, look: Callable[[], object]) -> None:
+        if any(one.setting == setting for one in obstacles):
+            return
         try:
             look()
         except ShoeloraError as error:

@@ -27,8 +27,8 @@ class PathSuggester(Suggester):
 def complete_path(root: Path, value: str, suffix: str = "") -> str | None:
     """The first entry, by name, that a typed path could mean; folders end with a slash."""
     head, _, beginning = value.rpartition("/")
-    folder = root / Path(f"{head}/").expanduser() if head or value.startswith("/") else root
     try:
+        folder = root / Path(f"{head}/").expanduser() if head or value.startswith("/") else root
         with os.scandir(folder) as entries:
             fitting = sorted(
                 entry.name + "/" * entry.is_dir()
