@@ -95,6 +95,7 @@ def live(run: RunDir) -> Iterator[RunLock]:
         (["status", "--jsno"], "did you mean --json?"),
         (["status", "one", "two"], "unexpected argument two"),
         (["fly"], "invalid choice: 'fly'"),
+        (["attach", "--images", "large"], "invalid choice: 'large'"),
         (["train", "--config", "dmo"], "Did you mean demo?"),
         (["train", "--train_batch_size", "0"], "train_batch_size = '0': input should be greater than or equal to 1"),
         (["preflight", "--lr_warmup_steps", "9000"], "lr_warmup_steps 9000 is longer than the run"),

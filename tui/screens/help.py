@@ -29,6 +29,9 @@ MARKS: dict[Place, tuple[tuple[str, str], ...]] = {
         ("─ ━", "loss of each step, and smoothed"),
         ("◆", "validation loss: held-out pictures, always the same noise"),
         ("▲", "a checkpoint that can be resumed from"),
+        ("!  ✗", "a warning; a step that was skipped, since its loss was not finite"),
+        ("◂", "the steps after it were lost, and are done again"),
+        ("▴", "above the upper edge of the plot"),
     ),
 }
 WITH_STATES = frozenset({"runs", "monitor"})
