@@ -71,7 +71,7 @@ class ConsoleApp(App[None]):
             self.notify(self.settings.problem, title="Settings", severity="warning", timeout=20, markup=False)
         if self._keymap_problems:
             words = "\n".join(self._keymap_problems)
-            self.notify(words, title="Of your key map this does not apply", severity="warning", timeout=20, markup=False)
+            self.notify(words, title="Not applied of your key map", severity="warning", timeout=20, markup=False)
 
     # ---- screens -----------------------------------------------------------------------------------------------------
 
