@@ -1,5 +1,7 @@
 """Opens the console, and says at the end how to come back to the run in hand."""
 
+import os
+
 from engine.contract.run_dir import RunDir, Workspace
 from engine.contract.run_state import RunState
 from tui.foreground import made
@@ -21,10 +23,13 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
         run.config()
     prepare_colours()
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
+    from tui.themes import first_theme
 
     settings = Settings(settings_folder())
     mode, reason = choose_image_mode(images or settings.image_mode)
     app = ConsoleApp(workspace, run, readonly, settings, mode, reason)
+    if settings.theme is None and "TEXTUAL_THEME" not in os.environ:
+        app.theme = first_theme(app.console.color_system)
     app.run()
     if app.run_dir is None:
         return 0

@@ -20,7 +20,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main_screen import MainScreen, bindings
 from tui.screens.theme_choice import ThemeChoice
 from tui.settings import Settings
-from tui.themes import OWN, first_theme
+from tui.themes import DEFAULT, OWN
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
@@ -54,8 +54,7 @@ class ConsoleApp(App[None]):
         self._first_image_mode = image_mode
         self._screens: dict[ScreenName, MainScreen] = {}
         if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
-            kept = settings.theme if settings.theme in self.available_themes else None
-            self.theme = kept or first_theme(self.console.color_system)
+            self.theme = settings.theme if settings.theme in self.available_themes else DEFAULT
         self._keymap_problems: list[str] = []
         self._apply_keymap()
 
