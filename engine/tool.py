@@ -45,13 +45,13 @@ def print_warning(warning: WarningRaised) -> None:
 
 
 def print_progress(phase: str) -> Callable[[int, int], None]:
-    """Progress of a phase: one line that counts up on a terminal, first and last line elsewhere."""
+    """Progress of a phase: one line that counts up on a terminal, a line at each tenth elsewhere."""
     on_terminal = sys.stdout.isatty()
 
     def progress(done: int, total: int) -> None:
         if on_terminal:
             print(f"\r{phase} {done}/{total}", end="\n" if done == total else "", flush=True)
-        elif done == total:
+        elif done == total or 10 * done // total > 10 * (done - 1) // total:
             print(f"{phase} {done}/{total}", flush=True)
 
     return progress

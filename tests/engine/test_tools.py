@@ -19,6 +19,7 @@ from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
 from engine.export import export_adapter
 from engine.lora import adapter_state, load_adapter_state
+from engine.measured_pace import read_preflights
 from engine.preparation import Prepared
 from engine.validation import ImageSettings, generate
 
@@ -107,6 +108,8 @@ def test_preflight_trains_five_steps_and_says_what_the_run_will_cost(started: di
 
     assert [path.name for path in tool.workspace.root.iterdir()] == ["outputs"]
     assert {path.name for path in tool.workspace.outputs.iterdir()} == {".cache", ".demo"}
+    (kept,) = read_preflights(tool.workspace)  # its figures, for estimates
+    assert 2 * kept.seconds == pytest.approx(float(figures[1]), abs=0.011)  # of a micro-batch; a step has two
 
 
 def test_preflight_says_in_words_what_is_missing(started: dict[str, Started]) -> None:

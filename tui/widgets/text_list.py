@@ -144,10 +144,11 @@ class TextList(Vertical):
         event.stop()
         fields = self._fields
         place = next((place for place, field in enumerate(fields) if field is event.input), len(fields))
-        if not self._texts and event.value:
+        text = event.input.value  # what stands there now; the message may be older than the last change of the list
+        if not self._texts and text:
             self._texts = [""]
-        if place < len(self._texts) and self._texts[place] != event.value:
-            self._texts[place] = event.value
+        if place < len(self._texts) and self._texts[place] != text:
+            self._texts[place] = text
             self.post_message(self.Changed(self, self.texts))
 
     @on(TextLine.Emptied)
