@@ -15,10 +15,14 @@ from engine.contract import protocol as p
 from engine.contract.journal import JournalWriter
 from tests.tui.consoles import console_on, monitor_of
 from tui.console import ConsoleApp
+from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.stop_dialog import StopDialog
+from tui.widgets.details import Details
 from tui.widgets.log_pane import LogPane
+from tui.widgets.run_plot import RunPlot
+from tui.widgets.tab_line import TabLine
 
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
@@ -357,3 +361,161 @@ async def test_the_palette_knows_every_action(recorded: RecordedRun) -> None:
         names = {command.title for command in console.app.get_system_commands(console.app.screen)}
         assert names >= {"Pause", "Checkpoint", "Validate", "Stop", "Restart", "Dismiss", "Detach", "Help", "Theme"}
         assert "Resume" not in names
+
+
+# ---- the plot, the panes and the way to other screens --------------------------------------------------------------
+
+
+async def test_keys_choose_the_curve_the_scale_and_the_steps_that_are_shown(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (120, 34)) as console:
+        plot = monitor_of(console.app).query_one(RunPlot)
+        await console.shows("─ raw ━ avg ◆ val", "0 10 20 30")
+        await console.pilot.press("l")
+        await console.shows("log ─ raw")
+        await console.pilot.press("plus")
+        await console.until(lambda: plot.window.follows and not plot.window.is_whole, "half of the run")
+        await console.pilot.press("comma")
+        assert not plot.window.follows
+        await console.pilot.press("full_stop", "minus", "equals_sign", "0")
+        assert plot.window.is_whole
+        for title in ("1 2 3 4 ", "0.001", "0.6", "1.4"):
+            await console.pilot.press("u")
+            await console.shows(title)
+        await console.pilot.press("u")
+        assert plot.tab == 0
+
+
+async def test_a_step_is_looked_at_and_left_again(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (120, 34)) as console:
+        await console.shows("◆ val ")
+        await console.pilot.press("left")
+        await console.shows("step 37 loss 0.1869 avg|smoothed", "┊")
+        await console.pilot.press("left", "left", "right")
+        await console.shows("step 36 loss")
+        await console.pilot.press("escape")
+        assert monitor_of(console.app).query_one(RunPlot).cursor is None
+        assert console.app.is_running
+        await console.pilot.press("left", "f")
+        assert monitor_of(console.app).query_one(RunPlot).cursor is None
+
+
+async def test_tab_and_scale_and_pane_are_kept(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.pilot.press("u", "u", "l", "w")
+        settings = console.app.settings
+        kept = [settings.recall(key, "") for key in ("monitor.tab", "monitor.scale", "monitor.pane")]
+        assert kept == ["rate", "logarithmic", "Checkpoints"]
+        console.app.settings = settings
+        again = MonitorScreen(recorded.dir)
+        await console.app.push_screen(again)
+        await console.pilot.pause()
+        assert again.query_one(RunPlot).tab == 2
+        assert again.query_one(RunPlot).logarithmic
+        assert again.query_one(Details).pane == 1
+
+
+async def test_checkpoints_have_size_reason_and_age_and_warnings_their_remedy(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.WarningRaised("2 pictures were skipped", "img_07.png is torn.", "Mend it."))
+    async with watching(recorded, (120, 40)) as console:
+        await console.shows("Checkpoints 1 │ Warnings 1")
+        await console.pilot.press("w")
+        await console.shows("▲ step 20 .* 215 KiB by schedule, \\d+ d \\d+ h ago")
+        await console.pilot.press("x", "w")
+        await console.shows("! 2 pictures were skipped step 37", "img_07.png is torn.", "→ Mend it.")
+        await console.pilot.press("w")
+        await console.shows("State: running")
+
+
+async def test_panes_take_turns_with_the_plot_in_a_small_window(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (60, 20)) as console:
+        await console.shows("Pictures at step 20")
+        await console.pilot.press("w")
+        await console.shows("─ Log │ Checkpoints 1", "State: running")
+        assert "Pictures at step 20" not in console.text
+        await console.pilot.press("w")
+        await console.shows("by schedule")
+        await console.pilot.press("w", "w")
+        await console.shows("Pictures at step 20")
+        await console.pilot.press("w", "escape")
+        await console.shows("Pictures at step 20")
+        assert console.app.is_running
+
+
+async def test_words_are_found_in_the_log_and_keys_are_letters_meanwhile(recorded: RecordedRun) -> None:
+    recorded.start()
+    recorded.tell(*[p.LogRecorded("info", f"line {n}, {'even' if n % 2 == 0 else 'Odd'}") for n in range(60)])
+    async with watching(recorded) as console:
+        log = monitor_of(console.app).query_one(LogPane)
+        await console.shows("line 59")
+        await console.pilot.press("slash", *"odd", "enter")
+        await console.shows("30 of 30: odd", "line 59, Odd")
+        await console.pilot.press("N")
+        await console.shows("29 of 30: odd", "line 57, Odd")
+        await console.pilot.press("n", "n")
+        await console.shows("1 of 30: odd", "line 1, Odd")
+        assert not log.following
+        recorded.tell(p.LogRecorded("info", "another odd one"))
+        await console.shows("1 of 31: odd")
+        await console.pilot.press("escape")
+        await console.until(lambda: "of 31" not in console.text, "the end of finding")
+        await console.pilot.press("end")
+        await console.shows("another odd one")
+        assert log.following
+        await console.pilot.press("slash", *"comet", "enter")
+        await console.shows("not found: comet")
+
+
+async def test_a_click_chooses_curve_and_pane(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded, (120, 40)) as console:
+        await console.shows("Checkpoints 1")
+        lines = console.app.screen.query(TabLine)
+        await console.pilot.click(lines.last(), offset=(9, 0))
+        await console.shows("▲ step 20")
+        await console.pilot.click(lines.first(), offset=(10, 0))
+        await console.shows("1 2 3 4 ")
+        assert console.app.screen.query_one(RunPlot).tab == 1
+
+
+async def test_the_share_of_each_part_of_a_step_is_shown(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.StepTimed(37, 0.02, 0.45, 0.85, 0.08))
+    async with watching(recorded, (120, 40)) as console:
+        await console.shows(
+            "mean 42.9 steps/min trend → steady data 1% forward \\d+% backward \\d+% optimizer \\d% validation \\d+%"
+        )
+        await console.pilot.resize_terminal(80, 24)
+        await console.shows("mean 42.9 steps/min trend → steady data|da 1%")
+
+
+async def test_the_way_to_pictures_diagnosis_and_folder(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "far away")
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.shows("▶ running")
+        await console.pilot.press("o")
+        await console.shows("at the other end", "y copies the path")
+        await console.pilot.press("y")
+        await console.shows("On the clipboard")
+        assert console.app.clipboard == str(recorded.dir.path)
+        await console.pilot.press("d")
+        await console.until(lambda: isinstance(console.app.screen, DiagnosisScreen), "the diagnosis")
+        await console.pilot.press("escape")
+        await console.pilot.press("g")
+        await console.until(lambda: type(console.app.screen).__name__ == "GalleryScreen", "the gallery")
+        recorded.steps(38, 40)
+        await console.pilot.press("3")
+        await console.shows("step 40/60")
+
+
+async def test_a_long_journal_is_shown_when_it_has_been_read_to_its_end(recorded: RecordedRun) -> None:
+    recorded.start()
+    recorded.tell(*[p.LogRecorded("info", "x" * 1000) for _ in range(1000)], p.StateChanged("running"))
+    async with watching(recorded) as console:
+        await console.shows("▶ running", "xxxx")
+        assert monitor_of(console.app).view.logged == 1004

@@ -19,7 +19,7 @@ from tui.actions.monitor import (
     is_offered,
 )
 
-ROOMY = 100  # columns
+ROOMY = 96  # columns
 
 
 class ActionButton(Button):

@@ -1,8 +1,7 @@
 """Details: the log, the checkpoints and the warnings of a run, one of them shown, or all where there is room."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from time import time as now
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -38,11 +37,10 @@ class Details(Vertical):
     class Chosen(Message):
         """Another pane is shown."""
 
-    def __init__(self, view: RunView, settings: Settings, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, view: RunView, settings: Settings) -> None:
         super().__init__()
         self._view = view
         self._settings = settings
-        self._now = now
         self._logged = 0  # lines of the view's log that the pane has
         kept = settings.recall(PANE, NAMES[0])
         self.pane = NAMES.index(kept) if kept in NAMES else 0
@@ -67,7 +65,7 @@ class Details(Vertical):
         log = self.query_one(LogPane)
         log.extend(view.newest_log(self._logged))
         self._logged = view.logged
-        self.query_one("#checkpoints", Entries).show(checkpoint_lines(view, self._now()))
+        self.query_one("#checkpoints", Entries).show(checkpoint_lines(view, now()))
         self.query_one("#warnings", Entries).show(warning_lines(view))
         self._say()
 
@@ -82,7 +80,7 @@ class Details(Vertical):
     def _say(self) -> None:
         counts = (0, len(self._view.checkpoints), len(self._view.noted))
         remark = Content.styled(self.query_one(LogPane).remark, "$text-warning")
-        self.query_one(TabLine).show(self.pane, remark, counts)
+        self.query_one(TabLine).show(self.pane, [remark], counts)
 
     def on_tab_line_chosen(self, message: TabLine.Chosen) -> None:
         """Show the pane whose name was clicked."""

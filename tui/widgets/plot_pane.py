@@ -1,9 +1,12 @@
 """PlotPane: the plot of a run under the line that names its numbers and says how it is looked at."""
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from tui.braille import Ink
 from tui.curves import BANDS, MEASURED, RAW, SMOOTHED, TABS
 from tui.run_view import RunView
 from tui.settings import Settings
@@ -39,10 +42,6 @@ class PlotPane(Vertical):
         """Say how it is looked at."""
         self._say()
 
-    def on_resize(self) -> None:
-        """Another legend may fit."""
-        self._say()
-
     def on_tab_line_chosen(self, message: TabLine.Chosen) -> None:
         """Show the number whose name was clicked."""
         message.stop()
@@ -55,12 +54,9 @@ class PlotPane(Vertical):
         self._say()
 
     def _say(self) -> None:
-        room = self.size.width - sum(len(tab.label) + 3 for tab in TABS) - 3
-        legend = self._legend()
-        for remark in (Content("  ").join([*self._state(), *legend]), Content("  ").join(self._state())):
-            if remark.cell_length <= room:
-                break
-        self._line.show(self.plot.tab, remark)
+        state = self._state()
+        remarks = [Content("  ").join([*state, *legend]) for legend in (*self._legends(), [])]
+        self._line.show(self.plot.tab, remarks)
 
     def _state(self) -> list[Content]:
         """How the plot is looked at, as far as that is not the usual way."""
@@ -73,13 +69,22 @@ class PlotPane(Vertical):
             parts.append(("follows" if plot.window.follows else "held", "$text-accent"))
         return [Content.styled(text, style) for text, style in parts]
 
-    def _legend(self) -> list[Content]:
+    def _legends(self) -> list[list[Content]]:
+        """What the signs mean, in full and in short."""
         match TABS[self.plot.tab].id:
             case "loss":
-                signs = [("─ each step", RAW), ("━ smoothed", SMOOTHED), ("◆ validation", MEASURED)]
+                inks = (RAW, SMOOTHED, MEASURED)
+                words = (("─ each step", "━ smoothed", "◆ validation"), ("─ raw", "━ avg", "◆ val"))
             case "validation":
-                noise = (" little noise", "", "", " much noise")
-                signs = [(f"{sign}{words}", ink) for sign, words, ink in zip("1234", noise, BANDS, strict=True)]
+                return [
+                    _signs(("1 little noise", "2", "3", "4 much noise"), BANDS),
+                    _signs(("1 little", "2", "3", "4 much noise"), BANDS),
+                    _signs(("1", "2", "3", "4"), BANDS),
+                ]
             case _:
-                signs = []
-        return [Content.styled(text, f"${ink.colour} {ink.share:.0%}") for text, ink in signs]
+                return []
+        return [_signs(each, inks) for each in words]
+
+
+def _signs(words: Sequence[str], inks: Sequence[Ink]) -> list[Content]:
+    return [Content.styled(text, f"${ink.colour} {ink.share:.0%}") for text, ink in zip(words, inks, strict=True)]

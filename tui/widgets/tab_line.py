@@ -34,27 +34,34 @@ class TabLine(Widget):
         self._labels = tuple(labels)
         self._short = tuple(short)
         self._chosen = 0
-        self._remark = Content("")
+        self._remarks: tuple[Content, ...] = ()
         self._counts: tuple[int, ...] = (0,) * len(self._labels)
 
-    def show(self, chosen: int, remark: Content | str = "", counts: Sequence[int] = ()) -> None:
-        """Mark a name, say something at the right, and put numbers behind the names; nothing where all is the same."""
-        new = (chosen, Content(remark) if isinstance(remark, str) else remark, tuple(counts) or self._counts)
-        if new != (self._chosen, self._remark, self._counts):
-            self._chosen, self._remark, self._counts = new
+    def show(self, chosen: int, remarks: Sequence[Content] = (), counts: Sequence[int] = ()) -> None:
+        """Mark a name, put numbers behind the names, and say the first remark that has room; the last is the shortest.
+
+        Paints nothing where all is the same.
+        """
+        new = (chosen, tuple(remarks), tuple(counts) or self._counts)
+        if new != (self._chosen, self._remarks, self._counts):
+            self._chosen, self._remarks, self._counts = new
             self.refresh()
 
     def render(self) -> Content:
-        """The names, shortened where there is no room, and the remark as far as there is room."""
-        width = self.size.width
-        names = self._names(self._labels)
-        if names.cell_length + 2 > width:
-            names = self._names(self._short)
-        room = width - names.cell_length - 1
-        remark = self._remark if self._remark.cell_length + 2 <= room else Content("")
-        rule = "─" * max(room - remark.cell_length - (2 if remark else 0), 0)
+        """The names, shortened if a remark has room beside them only so, and the remark."""
+        names, remark = self._fitting(self.size.width - 1)
         tail = Content.assemble(" ", remark, " ") if remark else Content("")
+        rule = "─" * max(self.size.width - 1 - names.cell_length - tail.cell_length, 0)
         return Content.assemble(("─", RULE), names, (rule, RULE), tail)
+
+    def _fitting(self, room: int) -> tuple[Content, Content]:
+        """Names and remark that fit together."""
+        both = [self._names(self._labels), self._names(self._short)]
+        for remark in self._remarks:
+            for names in both:
+                if names.cell_length + remark.cell_length + 3 <= room:
+                    return names, remark
+        return next((names for names in both if names.cell_length <= room), both[-1]), Content("")
 
     def _names(self, labels: Sequence[str]) -> Content:
         parts = []
