@@ -63,7 +63,7 @@ def _look(draws: Random, colour: Colour, background: Colour) -> Look:
         has_floor=draws.random() < 0.4,
         placement=Placement(
             CENTRE,
-            is_mirrored=draws.random() < 0.5,
+            is_mirrored=False,  # as in a catalogue, every toe points the same way
             degrees=draws.uniform(-5, 5),
             scale=draws.uniform(0.94, 1.1),
             shift=(draws.uniform(-7, 7), draws.uniform(-8, 8)),
