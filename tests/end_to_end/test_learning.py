@@ -1,4 +1,4 @@
-"""The demo learns what a shoe is, in half the steps of `make demo` and a third of the samples: held-out loss says so."""
+"""The demo learns what a shoe is, in half the steps of `make demo`, a third of the samples: held-out loss says so."""
 
 from collections.abc import Callable
 from typing import Any
