@@ -162,12 +162,11 @@ async def test_palette_and_help_know_every_action_of_the_screen(recorded: Record
         screen = await visit.on_screen(name)
         palette = {command.title for command in visit.app.get_system_commands(screen)}
         assert palette == {entry.label for entry in (*screen.actions(), *TABLE["everywhere"])}
-        assert {entry.label for entry in TABLE[name]} - palette <= {"Resume"}  # shares its key and place with Pause
         visit.app.action_act("help")
         await visit.shows(f"Keys on {next(one.label for one in TABLE['everywhere'] if one.id == name)}")
         assert isinstance(visit.app.screen, HelpScreen)
         for entry in TABLE[name][:8]:
-            await visit.shows(re.escape(f"{'/'.join(entry.signs)} {entry.label}:"))
+            await visit.shows(" ".join(map(re.escape, f"{'/'.join(entry.signs)} {entry.label}:".split())))
         await visit.pilot.press("escape")
         await visit.on_screen(name)
 
