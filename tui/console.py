@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -177,7 +177,7 @@ class ConsoleApp(App[None]):
         self.settings.image_mode = self.image_mode
         self.notify(MEANINGS[self.image_mode], title=f"Pictures: {self.image_mode}", timeout=3)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette: every action of the screen at hand, then those of every screen."""
         if isinstance(screen, MainScreen):
             for entry in screen.actions():
