@@ -148,6 +148,14 @@ class ConsoleApp(App[None]):
                 self.uninstall_screen(screen)
                 await screen.remove()
 
+    def on_exit_app(self) -> None:
+        """Free what the terminal keeps of pictures, while it still listens: Textual unmounts only afterwards."""
+        from tui.widgets.image_view import ImageView
+
+        for screen in {*self._screens.values(), *self.screen_stack}:
+            for view in screen.query(ImageView):
+                view.take_down()
+
     # ---- what the user does ------------------------------------------------------------------------------------------
 
     def action_act(self, identity: str) -> None:
