@@ -134,7 +134,7 @@ def test_a_start_from_the_beginning_takes_back_everything() -> None:
     bands = (0.1, 0.2, 0.3, 0.4)
     first, again = p.ValidationLossMeasured(0, 0.5, bands), p.ValidationLossMeasured(0, 0.5, bands)
     view = view_of(first, step(1), step(2), p.RunResumed(0, "the beginning"), again)
-    assert (view.steps, view.step) == ([], 0)
+    assert (len(view.steps), view.step) == (0, 0)
     assert view.validation_losses == [again]
 
 
