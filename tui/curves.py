@@ -57,9 +57,11 @@ class StepCurve:
         return bisect_left(self.steps, first), bisect_left(self.steps, math.nextafter(last, math.inf))
 
     def values(self, first: float, last: float) -> list[float]:
-        """A sample, and the extremes."""
+        """All of them, or a sample and the extremes; each once, so that one spike stays a small share."""
         begin, end = self._range(first, last)
-        return [*self.series.sample(begin, end, SAMPLE), *(self.series.extremes(begin, end) or ())]
+        sample = self.series.sample(begin, end, SAMPLE)
+        extremes = self.series.extremes(begin, end) if end - begin > SAMPLE else None
+        return [*sample, *(extremes or ())]
 
     def pieces(self, edges: Sequence[float]) -> list[Piece | None]:
         """Columns without a step have none."""
@@ -139,8 +141,8 @@ def curves_of(tab: Tab, view: RunView) -> list[Curve]:
             measured = [(one.step, one.loss) for one in validations if math.isfinite(one.loss)]
             return [
                 StepCurve(steps.numbers, steps.loss, RAW),
-                StepCurve(steps.numbers, steps.smoothed(smoothing_span(view.max_train_steps)), SMOOTHED),
                 PointCurve(measured, MEASURED, "◆"),
+                StepCurve(steps.numbers, steps.smoothed(smoothing_span(view.max_train_steps)), SMOOTHED),
             ]
         case "validation":
             return [

@@ -87,6 +87,10 @@ class RunView:
         """Take one record into account; records come in the order of their numbers."""
         event, since_last = record.event, record.time - self.last_time
         self.last_seq, self.last_time = record.seq, record.time
+        if isinstance(event, p.StepCompleted):  # most records are: what follows would find nothing else to do
+            self.stalled_since = None
+            self.steps.append(event)
+            return
         self._remember(record)
         if is_validation(event) and self.state is RunState.RUNNING:
             self.validation_seconds += max(since_last, 0.0)
@@ -114,8 +118,6 @@ class RunView:
                 self.prepared = event
             case p.RunResumed():
                 self._take_back(event.from_step)
-            case p.StepCompleted():
-                self.steps.append(event)
             case p.StepTimed():
                 self.timed = event
             case p.ValidationLossMeasured():

@@ -9,7 +9,7 @@ from engine.contract.line_file import LineFile
 from engine.contract.protocol import Event, Record
 from engine.contract.wire import ProtocolError, decode_record, encode_record
 
-CHUNK = 2**20  # bytes; some thousand records
+CHUNK = 2**15  # bytes; some hundred records, few enough that Python's search for garbage stays quick
 FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
 
 

@@ -1,6 +1,7 @@
 """How commands and events are written as lines of JSON, and read back with every fault noticed."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -13,11 +14,13 @@ class ProtocolError(ValueError):
     """A line that is no message of this protocol."""
 
 
-_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
-_EVENTS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in get_args(Event) if kind is not UnknownEvent
+# The validators themselves, since reading a long journal spends a quarter of its time in the methods around them.
+_Read = Callable[[Any], Any]
+_READ_JSON: _Read = TypeAdapter(Any).validator.validate_json
+_EVENTS: dict[str, _Read] = {
+    kind.__name__: TypeAdapter(kind).validator.validate_python for kind in get_args(Event) if kind is not UnknownEvent
 }
-_COMMANDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Command)}
+_COMMANDS: dict[str, _Read] = {kind.__name__: TypeAdapter(kind).validator.validate_python for kind in get_args(Command)}
 
 
 def _parse(line: str | bytes) -> dict[str, Any]:
@@ -32,14 +35,14 @@ def _parse(line: str | bytes) -> dict[str, Any]:
 
 def _from_json(line: str | bytes) -> Any:
     try:
-        return _PLAIN.validate_json(line)  # a third of the time of json.loads
+        return _READ_JSON(line)  # a third of the time of json.loads
     except ValueError:
         return json.loads(line)  # knows the half of a surrogate pair, as a path in an odd encoding leaves it
 
 
-def _body(message: dict[str, Any], adapters: dict[str, TypeAdapter[Any]]) -> Any:
+def _body(message: dict[str, Any], kinds: dict[str, _Read]) -> Any:
     try:
-        return adapters[message["type"]].validate_python(message.get("data", {}))
+        return kinds[message["type"]](message.get("data", {}))
     except KeyError as error:
         raise ProtocolError(f"unknown type {error}") from error
     except ValidationError as error:

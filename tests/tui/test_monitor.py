@@ -490,7 +490,7 @@ async def test_the_share_of_each_part_of_a_step_is_shown(recorded: RecordedRun) 
             "mean 42.9 steps/min trend → steady data 1% forward \\d+% backward \\d+% optimizer \\d% validation \\d+%"
         )
         await console.pilot.resize_terminal(80, 24)
-        await console.shows("mean 42.9 steps/min trend → steady data|da 1%")
+        await console.shows("mean 42.9 steps/min → steady data 1% fwd \\d+% bwd \\d+% opt \\d% val \\d+%")
 
 
 async def test_the_way_to_pictures_diagnosis_and_folder(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
 
 SnapCompare = Callable[..., bool]
+NOON = 1_780_000_000.0  # seconds since 1970; when the recorded run began
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,7 @@ def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(recorded.dir.workspace.root)
     monkeypatch.setattr("tui.widgets.previews.cell_ratio", lambda: 0.5)
+    monkeypatch.setattr("tui.widgets.details.now", lambda: NOON + 3600.0)
     with monkeypatch.context() as zone:
         zone.setenv("TZ", "UTC")
         time.tzset()
@@ -48,10 +50,24 @@ async def settle(pilot: Pilot[None]) -> None:
     pytest.fail("the console never caught up with the journal")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 20)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)], ids="{0[0]}x{0[1]}".format)
 def test_a_running_run(recorded: RecordedRun, snap_compare: SnapCompare, size: tuple[int, int]) -> None:
     recorded.half_way()
+    recorded.tell(p.StepTimed(37, 0.02, 0.45, 0.85, 0.08))
     assert snap_compare(console_on(recorded.dir), terminal_size=size, run_before=settle)
+
+
+def test_a_zoomed_curve_with_a_cursor_on_a_light_ground(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
+    recorded.half_way()
+    recorded.tell(p.StepCompleted(38, 3, 9.0, 1e-3, 0.5, 1.4))
+    console = console_on(recorded.dir)
+    console.theme = "textual-light"
+
+    async def look(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("plus", "left", "left", "w")
+
+    assert snap_compare(console, terminal_size=(120, 40), run_before=look)
 
 
 def test_preparing(recorded: RecordedRun, snap_compare: SnapCompare) -> None:

@@ -24,6 +24,7 @@ STATE_COLOURS: dict[RunState, str] = {
 }
 QUIET = "$foreground 60%"
 SHORTEST_BAR = 6  # columns
+SHORT_PARTS = {"forward": "fwd", "backward": "bwd", "optimizer": "opt", "validation": "val"}
 WIDE = 110  # columns from which there is room for more
 
 
@@ -131,7 +132,8 @@ def numbers_line(view: RunView, width: int) -> Content:
 
 
 def _numbers(numbers: list[Meter], gap: str) -> Content:
-    return Content(gap).join(Content.assemble((f"{meter.name} ", QUIET), (meter.value, "bold")) for meter in numbers)
+    named = [(f"{meter.name} " if meter.name else "", meter.value) for meter in numbers]
+    return Content(gap).join(Content.assemble((name, QUIET), (value, "bold")) for name, value in named)
 
 
 def meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
@@ -166,13 +168,17 @@ def memory_meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
 def time_line(view: RunView, width: int) -> Content:
     """How the pace compares with the run's mean and with before, and where the time goes, as far as there is room."""
     mean, change = paces.mean(view.steps), paces.trend(view.steps)
-    numbers = [Meter("mean", pace(mean))] if mean is not None else []
-    if change is not None:
-        numbers.append(Meter("trend", f"{'↑' if change > 0 else '↓'} {abs(change):.0%}" if change else "→ steady"))
     shares = paces.shares(view.steps, view.shares, view.validation_seconds)
-    for length in (None, 4, 2):
-        parts = [Meter(share.name[:length], f"{share.share:.0%}") for share in shares]
-        line = _numbers([*numbers, *parts], "   " if length is None else "  ")
+    for is_short in (False, True):
+        numbers = [Meter("mean", pace(mean))] if mean is not None else []
+        if change is not None:
+            words = f"{'↑' if change > 0 else '↓'} {abs(change):.0%}" if change else "→ steady"
+            numbers.append(Meter("" if is_short else "trend", words))
+        numbers += [
+            Meter(SHORT_PARTS.get(share.name, share.name) if is_short else share.name, f"{share.share:.0%}")
+            for share in shares
+        ]
+        line = _numbers(numbers, "  " if is_short else "   ")
         if line.cell_length <= width:
             break
     return line
