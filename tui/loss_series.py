@@ -1,4 +1,4 @@
-"""The arithmetic of a loss plot: smoothing, thinning without losing spikes, limits and ticks; no drawing in it."""
+"""The arithmetic of a loss plot: smoothing, limits and ticks; no drawing in it."""
 
 import math
 from collections.abc import Sequence
@@ -25,27 +25,10 @@ def smooth(points: Sequence[Point], span: int) -> list[Point]:
     return averaged
 
 
-def thin(points: Sequence[Point], columns: int) -> list[Point]:
-    """At most two points for each column of the plot, its least and its greatest, in their order."""
-    if len(points) <= 2 * columns or columns < 1:
-        return list(points)
-    first, last = points[0][0], points[-1][0]
-    width = (last - first) / columns or 1.0
-    buckets: dict[int, list[Point]] = {}
-    for point in points:
-        buckets.setdefault(min(int((point[0] - first) / width), columns - 1), []).append(point)
-    return [point for bucket in buckets.values() for point in _extremes(bucket)]
-
-
 def sample(points: Sequence[Point], columns: int) -> list[Point]:
     """At most one point for each column, and always the last one: enough for a curve that is smooth already."""
     stride = max(1, math.ceil(len(points) / max(columns, 1)))
     return list(points[::-1][::stride][::-1])
-
-
-def _extremes(bucket: list[Point]) -> list[Point]:
-    least, greatest = min(bucket, key=lambda point: point[1]), max(bucket, key=lambda point: point[1])
-    return [least] if least == greatest else sorted((least, greatest))
 
 
 def limits(values: Sequence[float]) -> tuple[float, float]:

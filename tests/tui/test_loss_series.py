@@ -1,10 +1,10 @@
-"""Smoothing, thinning, limits and ticks of the loss plot."""
+"""Smoothing, limits and ticks of the loss plot."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.loss_series import limits, sample, smooth, smoothing_span, thin, tick_labels, ticks
+from tui.loss_series import limits, sample, smooth, smoothing_span, tick_labels, ticks
 
 LOSSES = st.lists(st.floats(0, 1000), min_size=1, max_size=300)
 
@@ -25,22 +25,6 @@ def test_smoothing_stays_within_the_losses(losses: list[float]) -> None:
 
 def test_the_span_grows_with_the_run_within_bounds() -> None:
     assert [smoothing_span(steps) for steps in (10, 600, 1_000_000)] == [10, 20, 100]
-
-
-@given(LOSSES, st.integers(1, 50))
-def test_thinning_keeps_order_ends_of_range_and_at_most_two_points_a_column(losses: list[float], columns: int) -> None:
-    points = numbered(losses)
-    thinned = thin(points, columns)
-    assert len(thinned) <= 2 * columns or thinned == points
-    assert thinned == sorted(thinned)
-    assert set(thinned) <= set(points)
-    assert {min(losses), max(losses)} <= {loss for _, loss in thinned}
-
-
-def test_a_single_spike_among_ten_thousand_survives() -> None:
-    losses = [0.1] * 10_000
-    losses[6_789] = 9.0
-    assert (6_790.0, 9.0) in thin(numbered(losses), 80)
 
 
 @given(LOSSES, st.integers(1, 50))
