@@ -15,8 +15,8 @@ from engine.contract.run_dir import RunDir, Workspace
 
 SETTINGS = {
     "resolution": 32, "train_batch_size": 2, "gradient_accumulation_steps": 2, "max_train_steps": 40,
-    "num_validation_images": 1, "validation_inference_steps": 2, "validation_steps": 20, "checkpointing_steps": 10,
-    "device": "cpu",
+    "lr_warmup_steps": 5, "num_validation_images": 1, "validation_inference_steps": 2, "validation_steps": 20,
+    "checkpointing_steps": 10, "device": "cpu",
 }  # fmt: skip
 
 Launch = Callable[..., RunDir]

@@ -24,8 +24,9 @@ from tests.torture.processes import PLAN, TrialFailure, await_gone, by_id, livin
 
 STEPS = 12
 SETTINGS: dict[str, Any] = {
-    "train_batch_size": 2, "gradient_accumulation_steps": 2, "max_train_steps": STEPS, "num_validation_images": 1,
-    "validation_inference_steps": 2, "validation_steps": 6, "checkpointing_steps": 3, "checkpoints_total_limit": 2,
+    "resolution": 32, "train_batch_size": 2, "gradient_accumulation_steps": 2, "max_train_steps": STEPS,
+    "lr_warmup_steps": 2, "num_validation_images": 1, "validation_inference_steps": 2, "validation_steps": 6,
+    "checkpointing_steps": 3, "checkpoints_total_limit": 2,
     "save_final_pipeline": False, "dataloader_num_workers": 0, "device": "cpu", "run_name": "trial",
 }  # fmt: skip
 FAULTS = Path(__file__).resolve().parent / "faults"
