@@ -43,7 +43,7 @@ class ConfigForm(VerticalScroll, can_focus=False):
         self.current: str | None = None  # the setting that had the cursor last
         self._rows = {name: SettingRow(field, draft.values[name], root) for name, field in FIELDS.items()}
         self._headings = {
-            group: Static(title.capitalize(), classes="heading", markup=False) for group, title in GROUP_TITLES.items()
+            group: Static(_heading(title), classes="heading", markup=False) for group, title in GROUP_TITLES.items()
         }
         self._shown_changes = dict.fromkeys(GROUP_TITLES, 0)
 
@@ -73,7 +73,7 @@ class ConfigForm(VerticalScroll, can_focus=False):
         for group, count in changed.items():
             if count != self._shown_changes[group]:
                 remark = f"  {CHANGED_SIGN} {count} changed" if count else ""
-                self._headings[group].update(f"{GROUP_TITLES[group].capitalize()}{remark}", layout=False)
+                self._headings[group].update(f"{_heading(GROUP_TITLES[group])}{remark}", layout=False)
         self._shown_changes = changed
 
     def show_help(self, wanted: bool) -> None:
@@ -121,4 +121,10 @@ class ConfigForm(VerticalScroll, can_focus=False):
         row = next((parent for parent in widget.ancestors if isinstance(parent, SettingRow)), None) if widget else None
         if row is not None and row.field.name != self.current:
             self.current = row.field.name
+            self.call_after_refresh(self.scroll_to_widget, row, animate=False)  # all of it: its note, a list's end
             self.post_message(self.Reached(row.field))
+
+
+def _heading(title: str) -> str:
+    """The first letter large, and the others as they are: LoRA."""
+    return f"{title[0].upper()}{title[1:]}"

@@ -126,7 +126,13 @@ class TextList(Vertical):
     def _change(self, place: int) -> None:
         self._repaint()
         self._fields[place].focus()
+        self.call_after_refresh(self._keep_in_sight, place)
         self.post_message(self.Changed(self, self.texts))
+
+    def _keep_in_sight(self, place: int) -> None:
+        """The tools, and above all the line with the cursor."""
+        self.query_one(ListTools).scroll_visible(animate=False)
+        self._fields[place].scroll_visible(animate=False)
 
     def _repaint(self) -> None:
         """As many fields as texts, at least one; those to spare are hidden, ready for the next text."""

@@ -629,12 +629,13 @@ def test_any_config_shown_in_the_form_is_read_back_equal(tmp_path: Path, configs
 
 async def open_form(pilot: Pilot[None]) -> None:
     """Show the screen with its first estimate, and the cursor where a setting explains itself."""
-    await pilot.press("2")
     app = pilot.app
     assert isinstance(app, ConsoleApp)
     screen = app.main_screen("new")
     assert isinstance(screen, NewRunScreen)
     form = Form(app, pilot, screen)
+    await form.shows("demo_noon")  # the run under the cursor, which the line on top then names
+    await pilot.press("2")
     await form.until(lambda: app.screen is screen, "the screen")
     await form.shows("About|about|cannot start")
     await form.go_to("resolution")
