@@ -31,6 +31,7 @@ class ToolProcess:
     """A tool at work behind the console; it never touches the terminal."""
 
     def __init__(self, tool: Tool, config: TrainingConfig, workspace: Workspace, arguments: Sequence[str] = ()) -> None:
+        text = resolve(workspace, config).model_dump_json()  # first: what raises here leaves no process behind
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # closed when it is read
         self._process = subprocess.Popen(
             tool_command(tool, ["--workspace", str(workspace.root), *arguments]),
@@ -42,7 +43,7 @@ class ToolProcess:
             start_new_session=True,  # Ctrl-C in the terminal is not meant for it
         )
         assert self._process.stdin
-        self._process.stdin.write(resolve(workspace, config).model_dump_json())
+        self._process.stdin.write(text)
         self._process.stdin.close()
 
     def lines(self) -> Iterator[str]:
