@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from engine.demo.build.pipeline import assemble_pipeline
 from engine.demo.tokenizer import demo_tokenizer
 
 WEIGHTS_SEED = 20
@@ -50,27 +51,7 @@ def _pipeline() -> StableDiffusionPipeline:
         attention_head_dim=4,  # the number of heads, as in SD 1.5's config
         norm_num_groups=8,
     )
-    scheduler = PNDMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        num_train_timesteps=1000,
-        prediction_type="epsilon",
-        skip_prk_steps=True,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    )
-    scheduler.register_to_config(clip_sample=False)  # PNDM has no such setting; the schedulers made from it do
-    return StableDiffusionPipeline(
-        vae=_autoencoder(),
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=unet,
-        scheduler=scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    return assemble_pipeline(_autoencoder(), text_encoder, tokenizer, unet)
 
 
 @torch.no_grad()

@@ -21,7 +21,8 @@ from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.main_screen import FULL
 from tui.screens.steering import SteeringScreen
 from tui.terminal import is_remote
-from tui.widgets.action_bar import ActionBar, ActionButton
+from tui.widgets.action_bar import ActionBar
+from tui.widgets.action_button import ActionButton
 from tui.widgets.details import NAMES, Details
 from tui.widgets.meters import Meters
 from tui.widgets.notice import Notice

@@ -23,7 +23,7 @@ class ActionButton(Button):
 
     def __init__(self, entry: Action) -> None:
         label = Content.assemble((entry.signs[0], "bold $accent"), f" {entry.label}")
-        super().__init__(label, compact=True, tooltip=entry.help, id=f"button-{entry.id}")
+        super().__init__(label, compact=True, tooltip=entry.help, id=entry.id)
         self.entry = entry
         self.styles.line_pad = 0  # a style sheet cannot say 0 here (Textual 8.2)
 

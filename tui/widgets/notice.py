@@ -10,7 +10,7 @@ from textual.widgets import Static
 from engine.contract.run_state import RunState
 from tui.actions.monitor import action
 from tui.run_view import RunView
-from tui.widgets.action_bar import ActionButton
+from tui.widgets.action_button import ActionButton
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from engine.control import Estimate, Obstacle, ToolProcess
 from engine.control.estimating import Duration, Memory, Samples
 from engine.estimate import DiskParts, MemoryParts
 from tests.tui.consoles import runs_console
+from tests.tui.looks import in_look
 from tests.tui.valid_configs import valid_configs
 from tui import tool_feed
 from tui.actions.new_run import ACTIONS
@@ -159,7 +160,7 @@ class Form:
         return self.screen.query_one(ConfigForm).row(name).render().plain
 
     def is_disabled(self, action: str) -> bool:
-        return self.screen.query_one(f"#button-{action}", Button).disabled
+        return self.screen.query_one(f"ActionButton#{action}", Button).disabled
 
     @property
     def value(self) -> dict[str, Shown]:
@@ -649,9 +650,9 @@ def test_the_form(workspace: Workspace, snap_compare: SnapCompare, size: tuple[i
     assert snap_compare(runs_console(workspace), terminal_size=size, run_before=open_form)
 
 
-def test_errors_and_a_report_in_a_light_theme(workspace: Workspace, snap_compare: SnapCompare) -> None:
+@pytest.mark.parametrize("look", ["textual-light", "high-contrast", "colour-blind", "16-colours", "256-colours", "nord-16", "no-colours"])
+def test_errors_and_a_report(workspace: Workspace, snap_compare: SnapCompare, look: str) -> None:
     async def fail(pilot: Pilot[None]) -> None:
-        pilot.app.theme = "textual-light"
         await open_form(pilot)
         await pilot.press("f6")
         report = pilot.app.screen.query_one(ToolReport)
@@ -662,4 +663,4 @@ def test_errors_and_a_report_in_a_light_theme(workspace: Workspace, snap_compare
         await pilot.press("end", "ctrl+u", "5", "1")
         await pilot.pause(0.5)
 
-    assert snap_compare(runs_console(workspace), terminal_size=(120, 40), run_before=fail)
+    assert snap_compare(in_look(runs_console(workspace), look), terminal_size=(120, 40), run_before=fail)
