@@ -209,6 +209,10 @@ class TrainingConfig(BaseModel):
         help="What is computed twice to save memory: none, attention (only long attention products, 4 % slower), "
         "or full (whole blocks, 34 % slower). true means attention, false means none.",
     )  # fmt: skip
+    num_processes: int = setting(
+        1, group="hardware", title="Processes", ge=1, le=64, may_change_on_resume=True,
+        help="Processes that share the micro-batches of each step, one for each CUDA GPU, started by accelerate.",
+    )  # fmt: skip
 
     run_name: Annotated[str | None, BeforeValidator(_none_word)] = setting(
         None, group="output", title="Run name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$",
@@ -237,6 +241,13 @@ class TrainingConfig(BaseModel):
                 "wrong gradients on mps, which draws another dropout mask when it recomputes (pytorch #194478); "
                 "set lora_dropout 0 or gradient_checkpointing none"
             )
+        if self.device == "mps" and self.num_processes > 1:
+            raise ValueError(
+                f"num_processes {self.num_processes} on mps: a Mac has one GPU, and two processes would only share its "
+                "memory; set num_processes 1"
+            )
+        if self.gradient_accumulation_steps % self.num_processes:
+            raise ValueError(self._how_to_share())
         if self.lr_scheduler == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
             raise ValueError(
                 f"learning_rate {self.learning_rate:g} is not above {POLYNOMIAL_END:g}, where the lr_scheduler "
@@ -247,3 +258,18 @@ class TrainingConfig(BaseModel):
                 f"num_validation_images {self.num_validation_images} needs at least one text in validation_prompts"
             )
         return self
+
+    def _how_to_share(self) -> str:
+        """Why the processes cannot share the micro-batches of a step, and the nearest settings with which they can."""
+        effective, processes = self.effective_batch_size, self.num_processes
+        batches = [n for n in range(self.train_batch_size, 0, -1) if effective % (n * processes) == 0]
+        remedy = (
+            f"train_batch_size {batches[0]} and gradient_accumulation_steps {effective // batches[0]}, which keep the "
+            f"effective batch of {effective}"
+            if batches
+            else f"num_processes to a number that divides the effective batch of {effective}"
+        )
+        return (
+            f"num_processes {processes} cannot share gradient_accumulation_steps {self.gradient_accumulation_steps}: "
+            f"each takes as many micro-batches of a step as the others; set {remedy}"
+        )

@@ -16,7 +16,7 @@ from tui.config_flags import CommandParser, add_setting_flags, bounds, settings_
 VALUES: dict[str, Any] = {
     "pretrained_model_name_or_path": "models/mine.safetensors", "prediction_type": "v_prediction",
     "train_data_dir": "data/with space", "resolution": 256, "random_flip": True, "caption_dropout": 0.1,
-    "dataloader_num_workers": 0, "train_batch_size": 3, "gradient_accumulation_steps": 5, "max_train_steps": 77,
+    "dataloader_num_workers": 0, "train_batch_size": 3, "gradient_accumulation_steps": 6, "max_train_steps": 77,
     "learning_rate": 2e-5, "lr_scheduler": "cosine", "lr_warmup_steps": 7, "snr_gamma": 5.0, "noise_offset": 0.05,
     "max_grad_norm": 0.5, "adam_beta1": 0.8, "adam_beta2": 0.99, "adam_weight_decay": 0.0, "adam_epsilon": 1e-7,
     "seed": 2**60, "lora_rank": 4, "lora_alpha": 8.0, "lora_dropout": 0.25, "lora_target_modules": ["to_q", "to_k"],
@@ -24,7 +24,8 @@ VALUES: dict[str, Any] = {
     "num_validation_images": 3, "validation_steps": 9, "validation_inference_steps": 4,
     "validation_guidance_scale": 2.5, "validation_split": 0.2, "checkpointing_steps": 11,
     "checkpoints_total_limit": 2, "resume_from_checkpoint": "latest", "max_restarts": 0, "device": "cpu",
-    "mixed_precision": "bf16", "gradient_checkpointing": "full", "run_name": "mine", "save_final_pipeline": False,
+    "mixed_precision": "bf16", "gradient_checkpointing": "full", "num_processes": 2, "run_name": "mine",
+    "save_final_pipeline": False,
 }  # fmt: skip
 
 

@@ -40,6 +40,8 @@ def _without_contradiction(settings: dict[str, Any]) -> TrainingConfig:
     changes = {"lr_warmup_steps": min(settings["lr_warmup_steps"], settings["max_train_steps"])}
     if settings["device"] == "mps" and settings["gradient_checkpointing"] != "none":
         changes["lora_dropout"] = 0.0
+    if settings["device"] == "mps" or settings["gradient_accumulation_steps"] % settings["num_processes"]:
+        changes["num_processes"] = 1
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
     return TrainingConfig.model_validate({**settings, **changes})

@@ -50,6 +50,8 @@ def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
     changes = {"lr_warmup_steps": min(settings["lr_warmup_steps"], settings["max_train_steps"])}
     if settings["device"] == "mps" and settings["gradient_checkpointing"] != "none":
         changes["lora_dropout"] = 0.0
+    if settings["device"] == "mps" or settings["gradient_accumulation_steps"] % settings["num_processes"]:
+        changes["num_processes"] = 1
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
     return {**settings, **changes}
@@ -115,6 +117,9 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
         ({"lr_warmup_steps": 11, "max_train_steps": 10}, ["lr_warmup_steps", "max_train_steps"]),
         ({"lr_scheduler": "polynomial", "learning_rate": 1e-7}, ["lr_scheduler", "learning_rate"]),
         ({"device": "mps", "lora_dropout": 0.1}, ["lora_dropout", "gradient_checkpointing", "mps"]),
+        ({"device": "mps", "num_processes": 2}, ["num_processes", "mps"]),
+        ({"num_processes": 3}, ["gradient_accumulation_steps 8", "num_processes to a number that divides", "16"]),
+        ({"num_processes": 16}, ["num_processes", "train_batch_size 1 and gradient_accumulation_steps 16"]),
         ({"validation_prompts": []}, ["num_validation_images", "validation_prompts"]),
         ({"validation_prompts": [" "]}, ["num_validation_images", "validation_prompts"]),
         ({"lora_rank": 0}, ["lora_rank"]),
@@ -135,6 +140,7 @@ def test_contradictions_are_refused_by_name(settings: dict[str, Any], names: lis
         {"lr_warmup_steps": 10, "max_train_steps": 10},
         {"device": "mps", "lora_dropout": 0.1, "gradient_checkpointing": "none"},
         {"device": "cpu", "lora_dropout": 0.1},
+        {"device": "cuda", "num_processes": 8},
         {"validation_prompts": [], "num_validation_images": 0},
         {"snr_gamma": "none", "run_name": "", "resume_from_checkpoint": "null"},
     ],
