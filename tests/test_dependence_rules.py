@@ -61,8 +61,8 @@ def test_the_terminal_side_imports_only_contract_and_control(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", in_package("engine/contract"), ids=module_name)
-def test_the_contract_needs_only_the_standard_library_and_pydantic(path: Path) -> None:
-    allowed = sys.stdlib_module_names | {"pydantic", "engine"}
+def test_the_contract_needs_only_the_standard_library_pydantic_and_msgspec(path: Path) -> None:
+    allowed = sys.stdlib_module_names | {"pydantic", "msgspec", "engine"}
     assert {name.split(".")[0] for name in imports(path)} <= allowed
     of_the_engine = [name for name in imports(path) if is_within(name, {"engine"})]
     assert not [name for name in of_the_engine if not is_within(name, {"engine.contract"})]

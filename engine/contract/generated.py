@@ -1,11 +1,12 @@
 """Pictures drawn on request: what is told of each while they are made, and the list that lies beside them."""
 
+import contextlib
 import json
 from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import write_atomically
@@ -49,21 +50,18 @@ def adapter_weight(text: str) -> float:
     raise ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_WEIGHT:g}")
 
 
-_SAID: TypeAdapter[PhaseProgressed | GeneratedPicture] = TypeAdapter(PhaseProgressed | GeneratedPicture)
-_PICTURES: TypeAdapter[list[GeneratedPicture]] = TypeAdapter(list[GeneratedPicture])
-
-
 def encode(said: PhaseProgressed | GeneratedPicture) -> str:
     """One line for whoever started the tool."""
-    return json.dumps(asdict(said), allow_nan=False)
+    return json.dumps(msgspec.to_builtins(said), allow_nan=False)
 
 
 def decode(line: str) -> PhaseProgressed | GeneratedPicture | None:
     """What a line says; None for one that some library printed."""
-    try:
-        return _SAID.validate_json(line)
-    except ValidationError:
-        return None
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line, type=PhaseProgressed)
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line, type=GeneratedPicture)
+    return None
 
 
 def write_list(folder: Path, pictures: list[GeneratedPicture]) -> None:
@@ -75,7 +73,7 @@ def write_list(folder: Path, pictures: list[GeneratedPicture]) -> None:
 def read_list(folder: Path) -> list[GeneratedPicture]:
     """The pictures of a folder, with absolute files; none if there is no list, or no whole one."""
     try:
-        pictures = _PICTURES.validate_json((folder / LIST).read_bytes())
-    except (OSError, ValidationError):
+        pictures = msgspec.json.decode((folder / LIST).read_bytes(), type=list[GeneratedPicture])
+    except (OSError, msgspec.DecodeError):
         return []
     return [GeneratedPicture(**{**asdict(picture), "file": str(folder / picture.file)}) for picture in pictures]

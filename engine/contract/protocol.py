@@ -1,9 +1,10 @@
-"""Commands and events: everything that crosses a process boundary, as frozen dataclasses."""
+"""Commands and events: everything that crosses a process boundary, as frozen structs of plain values."""
 
 import time
 import uuid
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 RunStateName: TypeAlias = Literal["preparing", "running", "paused", "stopping", "finished", "stopped", "failed"]
 Level: TypeAlias = Literal["info", "warning", "error"]
@@ -12,43 +13,36 @@ Level: TypeAlias = Literal["info", "warning", "error"]
 # ---- commands, imperative -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Hold still at the next boundary; the model and the gradients so far are kept."""
 
 
-@dataclass(frozen=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """Go on after a pause."""
 
 
-@dataclass(frozen=True)
-class SaveCheckpoint:
+class SaveCheckpoint(Struct, frozen=True):
     """Save the state after the last completed step now."""
 
 
-@dataclass(frozen=True)
-class Validate:
+class Validate(Struct, frozen=True):
     """Measure the validation loss and draw the validation images now."""
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """End the run; with `save`, a checkpoint and the adapter are written first."""
 
     save: bool = True
 
 
-@dataclass(frozen=True)
-class RestartWorker:
+class RestartWorker(Struct, frozen=True):
     """End the worker by force and start another from the newest good checkpoint; the way out when it hangs."""
 
 
 Command: TypeAlias = Pause | Resume | SaveCheckpoint | Validate | Stop | RestartWorker
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """A command with the id by which its outcome is recognised."""
 
     command: Command
@@ -58,8 +52,7 @@ class Request:
 # ---- events, past tense ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True):
     """A supervisor took charge of the run; a resumed run has several of these."""
 
     run: str
@@ -68,24 +61,21 @@ class RunStarted:
     log_dir: str
 
 
-@dataclass(frozen=True)
-class WorkerStarted:
+class WorkerStarted(Struct, frozen=True):
     """A worker process was started; `restarts` counts the ones that died before it under this supervisor."""
 
     pid: int
     restarts: int
 
 
-@dataclass(frozen=True)
-class StateChanged:
+class StateChanged(Struct, frozen=True):
     """The run is now in `state`."""
 
     state: RunStateName
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class PhaseProgressed:
+class PhaseProgressed(Struct, frozen=True):
     """`done` of `total` units of a phase that is not a step: loading, caching, validation, export."""
 
     phase: str
@@ -93,8 +83,7 @@ class PhaseProgressed:
     total: int
 
 
-@dataclass(frozen=True)
-class TrainingPrepared:
+class TrainingPrepared(Struct, frozen=True):
     """Data and model are ready; what was chosen, and why."""
 
     device: str
@@ -107,16 +96,14 @@ class TrainingPrepared:
     trainable_parameters: int
 
 
-@dataclass(frozen=True)
-class RunResumed:
+class RunResumed(Struct, frozen=True):
     """Training goes on from a checkpoint; steps after `from_step` that were reported before are void."""
 
     from_step: int
     checkpoint: str
 
 
-@dataclass(frozen=True)
-class StepCompleted:
+class StepCompleted(Struct, frozen=True):
     """One optimizer step. `train_loss` is the mean over its samples, `gradient_norm` the norm before clipping."""
 
     step: int
@@ -127,8 +114,7 @@ class StepCompleted:
     seconds: float
 
 
-@dataclass(frozen=True)
-class StepTimed:
+class StepTimed(Struct, frozen=True):
     """Where the time of a step goes: mean seconds of its parts over the steps measured since the last such event."""
 
     step: int
@@ -138,8 +124,7 @@ class StepTimed:
     optimizer: float
 
 
-@dataclass(frozen=True)
-class StepSkipped:
+class StepSkipped(Struct, frozen=True):
     """A step gave a number that is not finite, so the weights stayed as they were; `samples` are ids."""
 
     step: int
@@ -147,8 +132,7 @@ class StepSkipped:
     why: str
 
 
-@dataclass(frozen=True)
-class MicroBatchChanged:
+class MicroBatchChanged(Struct, frozen=True):
     """Memory ran out, so the same effective batch is computed in another way from here on."""
 
     train_batch_size: int
@@ -157,8 +141,7 @@ class MicroBatchChanged:
     why: str
 
 
-@dataclass(frozen=True)
-class ValidationLossMeasured:
+class ValidationLossMeasured(Struct, frozen=True):
     """Mean loss on held-out samples with fixed noise; `bands` are the four quarters of the timesteps, low to high."""
 
     step: int
@@ -166,8 +149,7 @@ class ValidationLossMeasured:
     bands: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class ValidationImageSaved:
+class ValidationImageSaved(Struct, frozen=True):
     """One validation image; `path` is relative to the run's folder."""
 
     step: int
@@ -177,8 +159,7 @@ class ValidationImageSaved:
     seed: int
 
 
-@dataclass(frozen=True)
-class CheckpointSaved:
+class CheckpointSaved(Struct, frozen=True):
     """A verified checkpoint; `path` is relative to the run's folder, `why` is schedule, command, stop or end."""
 
     step: int
@@ -187,24 +168,21 @@ class CheckpointSaved:
     bytes: int
 
 
-@dataclass(frozen=True)
-class CheckpointRemoved:
+class CheckpointRemoved(Struct, frozen=True):
     """Rotation removed an older checkpoint."""
 
     step: int
     path: str
 
 
-@dataclass(frozen=True)
-class AdapterExported:
+class AdapterExported(Struct, frozen=True):
     """The adapter was written for other software; paths are relative to the run's folder."""
 
     step: int
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class MemorySampled:
+class MemorySampled(Struct, frozen=True):
     """Bytes: in use by the worker process, held for it by the device's driver, recommended by the device as most, left
     on the machine; then those of the device that tensors fill, and the machine's swap in use.
     """
@@ -217,16 +195,14 @@ class MemorySampled:
     swap_used: int = 0
 
 
-@dataclass(frozen=True)
-class LogRecorded:
+class LogRecorded(Struct, frozen=True):
     """A line for the log."""
 
     level: Level
     text: str
 
 
-@dataclass(frozen=True)
-class WarningRaised:
+class WarningRaised(Struct, frozen=True):
     """Something a person should know of, though the run goes on."""
 
     what: str
@@ -234,54 +210,47 @@ class WarningRaised:
     remedy: str
 
 
-@dataclass(frozen=True)
-class CommandAccepted:
+class CommandAccepted(Struct, frozen=True):
     """The supervisor passed the command on to the worker."""
 
     command: str
 
 
-@dataclass(frozen=True)
-class CommandRejected:
+class CommandRejected(Struct, frozen=True):
     """The command will not be obeyed."""
 
     command: str
     reason: str
 
 
-@dataclass(frozen=True)
-class CommandCompleted:
+class CommandCompleted(Struct, frozen=True):
     """The command was obeyed; `outcome` says what happened."""
 
     command: str
     outcome: str
 
 
-@dataclass(frozen=True)
-class WorkerDied:
+class WorkerDied(Struct, frozen=True):
     """The worker ended without saying goodbye."""
 
     cause: str
     step: int
 
 
-@dataclass(frozen=True)
-class WorkerStalled:
+class WorkerStalled(Struct, frozen=True):
     """Nothing was heard of the worker for much longer than its own pace explains."""
 
     seconds: float
 
 
-@dataclass(frozen=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True):
     """The worker did what it was asked to, up to `step`."""
 
     step: int
     completed: bool
 
 
-@dataclass(frozen=True)
-class RunFailed:
+class RunFailed(Struct, frozen=True):
     """The run cannot go on by itself."""
 
     what: str
@@ -289,8 +258,7 @@ class RunFailed:
     remedy: str
 
 
-@dataclass(frozen=True)
-class UnknownEvent:
+class UnknownEvent(Struct, frozen=True):
     """An event of a newer version: kept and shown, never a crash."""
 
     type: str
@@ -305,8 +273,7 @@ Event: TypeAlias = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Struct, frozen=True):
     """An event as the journal keeps it: numbered from 1, dated in seconds since 1970, and with what caused it."""
 
     seq: int
@@ -315,8 +282,7 @@ class Record:
     command_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """An event as the worker sends it, before the supervisor numbers it."""
 
     event: Event

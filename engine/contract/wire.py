@@ -1,11 +1,9 @@
 """How commands and events are written as lines of JSON, and read back with every fault noticed."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from engine.contract.protocol import Command, Event, Record, Request, UnknownEvent
 
@@ -14,47 +12,50 @@ class ProtocolError(ValueError):
     """A line that is no message of this protocol."""
 
 
-# The validators themselves, since reading a long journal spends a quarter of its time in the methods around them.
-_Read = Callable[[Any], Any]
-_READ_JSON: _Read = TypeAdapter(Any).validator.validate_json
-_EVENTS: dict[str, _Read] = {
-    kind.__name__: TypeAdapter(kind).validator.validate_python for kind in get_args(Event) if kind is not UnknownEvent
-}
-_COMMANDS: dict[str, _Read] = {kind.__name__: TypeAdapter(kind).validator.validate_python for kind in get_args(Command)}
+class _RequestLine(msgspec.Struct):
+    type: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    key: str = ""
+    data: Any = {}  # each line gets its own
 
 
-def _parse(line: str | bytes) -> dict[str, Any]:
+class _RecordLine(msgspec.Struct):
+    type: str
+    seq: int
+    time: float
+    command_id: str | None = None
+    data: Any = {}
+
+
+_Line = TypeVar("_Line", _RequestLine, _RecordLine)
+_REQUEST_LINE, _RECORD_LINE = msgspec.json.Decoder(_RequestLine), msgspec.json.Decoder(_RecordLine)
+_EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event) if kind is not UnknownEvent}
+_COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
+
+
+def _parse(line: str | bytes, decoder: "msgspec.json.Decoder[_Line]") -> _Line:
     try:
-        message = _from_json(line)
+        try:
+            return decoder.decode(line)  # a sixth of the time of json.loads
+        except msgspec.DecodeError:  # json knows the half of a surrogate pair, as a path in an odd encoding leaves it
+            return msgspec.convert(json.loads(line), decoder.type)
     except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"not JSON: {error}") from error
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ProtocolError("no object with a type")
-    return message
+        raise ProtocolError(str(error)) from error
 
 
-def _from_json(line: str | bytes) -> Any:
+def _body(line: _RequestLine | _RecordLine, kind: Any) -> Any:
     try:
-        return _READ_JSON(line)  # a third of the time of json.loads
-    except ValueError:
-        return json.loads(line)  # knows the half of a surrogate pair, as a path in an odd encoding leaves it
+        return msgspec.convert(line.data, kind)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"{line.type}: {error}") from error
 
 
-def _body(message: dict[str, Any], kinds: dict[str, _Read]) -> Any:
-    try:
-        return kinds[message["type"]](message.get("data", {}))
-    except KeyError as error:
-        raise ProtocolError(f"unknown type {error}") from error
-    except ValidationError as error:
-        raise ProtocolError(f"{message['type']}: {error.errors()[0]['msg']}") from error
-
-
-def _encode(kind: object, **envelope: object) -> str:
+def _encode(kind: Command | Event, **envelope: object) -> str:
     """One line of strict JSON; a number that is not finite raises ValueError, since JSON has no word for it."""
     if isinstance(kind, UnknownEvent):
         name, data = kind.type, kind.data
     else:
-        name, data = type(kind).__name__, asdict(kind)  # type: ignore[call-overload]
+        name, data = type(kind).__name__, msgspec.structs.asdict(kind)
     return json.dumps({**envelope, "type": name, "data": data}, allow_nan=False, separators=(",", ":"))
 
 
@@ -65,11 +66,10 @@ def encode_request(request: Request, key: str) -> str:
 
 def decode_request(line: str | bytes) -> tuple[Request, str]:
     """The request and the key it came with. Raises ProtocolError."""
-    message = _parse(line)
-    identity, key = message.get("id"), message.get("key", "")
-    if not isinstance(identity, str) or not 1 <= len(identity) <= 64 or not isinstance(key, str):
-        raise ProtocolError("a request needs an id and a key")
-    return Request(_body(message, _COMMANDS), identity), key
+    message = _parse(line, _REQUEST_LINE)
+    if message.type not in _COMMANDS:
+        raise ProtocolError(f"unknown type {message.type!r}")
+    return Request(_body(message, _COMMANDS[message.type]), message.id), message.key
 
 
 def encode_record(record: Record) -> str:
@@ -79,11 +79,10 @@ def encode_record(record: Record) -> str:
 
 def decode_record(line: str | bytes) -> Record:
     """A journal line. An unknown type becomes an UnknownEvent; raises ProtocolError for anything malformed."""
-    message = _parse(line)
-    seq, moment, cause = message.get("seq"), message.get("time"), message.get("command_id")
-    if not isinstance(seq, int) or not isinstance(moment, int | float) or not isinstance(cause, str | None):
-        raise ProtocolError("a record needs seq and time")
-    if message["type"] not in _EVENTS:
-        data = message.get("data")
-        return Record(seq, moment, UnknownEvent(message["type"], data if isinstance(data, dict) else {}), cause)
-    return Record(seq, moment, _body(message, _EVENTS), cause)
+    message = _parse(line, _RECORD_LINE)
+    kind = _EVENTS.get(message.type)
+    if kind is None:
+        event: Event = UnknownEvent(message.type, message.data if isinstance(message.data, dict) else {})
+    else:
+        event = _body(message, kind)
+    return Record(message.seq, message.time, event, message.command_id)

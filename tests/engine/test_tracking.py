@@ -1,11 +1,11 @@
 """What TensorBoard reads back of a run."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
+from msgspec import structs
 from torch import Tensor
 
 from engine import device as devices
@@ -284,7 +285,9 @@ def test_three_steps_after_a_restore_are_those_of_a_run_in_one_go(
     assert resumed.steps_done == 2
     again = train(resumed, 3)
     assert_equal(resumed.state(), whole.state())
-    assert [replace(report, seconds=0) for report in again] == [replace(report, seconds=0) for report in reports]
+    assert [structs.replace(report, seconds=0) for report in again] == [
+        structs.replace(one, seconds=0) for one in reports
+    ]
 
 
 def test_the_dropout_drops(prepare_tiny: Prepare) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.contract.describe import describe, level, log_line
 from engine.contract.protocol import (
+    CheckpointSaved,
     Command,
     Event,
     MemorySampled,
@@ -122,3 +123,8 @@ def test_a_journal_of_before_tensors_and_swap_were_told_is_still_read() -> None:
     data = {"process": 1, "device": 2, "device_limit": 3, "system_available": 4}
     line = json.dumps({"seq": 1, "time": 1.0, "command_id": None, "type": "MemorySampled", "data": data})
     assert decode_record(line).event == MemorySampled(1, 2, 3, 4, device_tensors=0, swap_used=0)
+
+
+def test_a_path_in_an_odd_encoding_comes_back() -> None:
+    record = Record(1, 1.0, CheckpointSaved(5, "checkpoints/\udcff", "command", 1))
+    assert decode_record(encode_record(record)) == record
