@@ -1,18 +1,21 @@
 """ConsoleApp: the Textual application; thin, since each screen knows its own business."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
 
 from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from tui.actions import TABLE
+from tui.few_colours import COUNTS, FewColours
 from tui.image_mode import MEANINGS, ImageMode, next_image_mode
 from tui.keymap import for_textual, read_keymap, show_changed_keys
 from tui.navigation import Deleted, Opened, ScreenName
@@ -20,7 +23,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.main_screen import MainScreen, bindings
 from tui.screens.theme_choice import ThemeChoice
 from tui.settings import Settings
-from tui.themes import DEFAULT, OWN
+from tui.themes import DEFAULT, MUTED, OWN
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
@@ -55,6 +58,7 @@ class ConsoleApp(App[None]):
         self._screens: dict[ScreenName, MainScreen] = {}
         if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
             self.theme = settings.theme if settings.theme in self.available_themes else DEFAULT
+        self._rounding: list[LineFilter] = []
         self._keymap_problems: list[str] = []
         self._apply_keymap()
 
@@ -71,6 +75,23 @@ class ConsoleApp(App[None]):
         if self._keymap_problems:
             words = "\n".join(self._keymap_problems)
             self.notify(words, title="Not applied of your key map", severity="warning", timeout=20, markup=False)
+
+    # ---- colours -----------------------------------------------------------------------------------------------------
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Muted text as a share of the foreground: Content ignores the share in Textual's "auto 60%" (8.2)."""
+        variables = super().get_css_variables()
+        if variables["text-muted"].startswith("auto"):
+            variables["text-muted"] = Color.parse(variables["foreground"]).with_alpha(MUTED).hex
+        return variables
+
+    def round_colours(self, system: str | None) -> None:
+        """Show 24-bit colours by the nearest of a terminal's 256 or 16; `system` is what Rich calls it."""
+        self._rounding = [FewColours(COUNTS[system])] if system in COUNTS else []
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through before it is written."""
+        return [*super().get_line_filters(), *self._rounding]
 
     # ---- screens -----------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,11 @@
 """The console's own themes, and which one a terminal begins with."""
 
-from textual.theme import Theme
+from dataclasses import replace
 
-DEFAULT, LIGHT = "nord", "textual-light"
+from textual.theme import BUILTIN_THEMES, Theme
+
+DEFAULT = "nord"
+MUTED = 0.65  # how much of the foreground muted text has, where a theme does not say
 # Bright colours of the 16 that every terminal has; texts in them are not blended, so that they stay the same there.
 BRIGHT = {
     "primary": "#55ffff", "secondary": "#ff55ff", "accent": "#ffff55", "success": "#55ff55", "warning": "#ffff55",
@@ -24,6 +27,8 @@ HIGH_CONTRAST = Theme(
     variables={
         **{f"text-{name}": colour for name, colour in BRIGHT.items()},
         "text-muted": "#c0c0c0",
+        "primary-muted": "#0000aa",  # under the cursor; grey would not be seen as well
+        **{f"{name}-muted": "#000000" for name in ("success", "warning", "error")},  # bright red on grey cannot be read
         "block-cursor-foreground": "#000000",
         "border": "#ffffff",
     },
@@ -42,10 +47,26 @@ COLOUR_BLIND = Theme(
     surface="#1d2226",
     panel="#283036",
 )
-OWN = (HIGH_CONTRAST, COLOUR_BLIND)
+# Dark enough to be read on a bright ground, which Textual's own light theme is not in orange and green.
+DAYLIGHT = Theme(
+    name="daylight",
+    primary="#005a9c",
+    secondary="#00707a",
+    accent="#7b2cbf",
+    success="#1d7a3a",
+    warning="#9a4d00",
+    error="#b3261e",
+    foreground="#1c1c1c",
+    background="#f5f5f5",
+    surface="#e6e6e6",
+    panel="#dadada",
+    dark=False,
+)
+NORD = replace(BUILTIN_THEMES[DEFAULT], error="#dd8a92")  # theirs is so dark that "failed" cannot be read on it
+OWN = (NORD, DAYLIGHT, HIGH_CONTRAST, COLOUR_BLIND)
 FIRST = {
     DEFAULT: "dark",
-    LIGHT: "light",
+    DAYLIGHT.name: "light",
     HIGH_CONTRAST.name: "also for 16 colours",
     COLOUR_BLIND.name: "no red and green",
 }

@@ -213,7 +213,7 @@ async def test_a_theme_is_shown_while_it_is_looked_for_and_kept_when_it_is_chose
         await visit.pilot.press("t")
         await visit.shows("nord dark", "colour-blind", "Enter keeps")
         await visit.pilot.press("down")
-        await visit.until(lambda: visit.app.theme == "textual-light", "the preview")
+        await visit.until(lambda: visit.app.theme == "daylight", "the preview")
         await visit.pilot.press("escape")
         await visit.on_screen("runs")
         assert visit.app.theme == "nord" and Settings(tmp_path).theme is None

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from engine.contract import protocol as p
 from tests.tui.consoles import console_on, monitor_of
+from tests.tui.looks import in_look
 from tui.console import ConsoleApp
 from tui.widgets.previews import Previews
 
@@ -57,11 +58,31 @@ def test_a_running_run(recorded: RecordedRun, snap_compare: SnapCompare, size: t
     assert snap_compare(console_on(recorded.dir), terminal_size=size, run_before=settle)
 
 
+@pytest.fixture
+def with_trouble(recorded: RecordedRun) -> RecordedRun:
+    """A run with a spike and a warning."""
+    recorded.half_way()
+    recorded.tell(p.StepTimed(37, 0.02, 0.45, 0.85, 0.08), p.StepCompleted(38, 3, 9.0, 1e-3, 0.5, 1.4))
+    recorded.tell(p.WarningRaised("2 of 98 pictures were skipped", "img_07.png is truncated.", "Mend or remove them."))
+    return recorded
+
+
+@pytest.mark.parametrize("look", ["daylight", "high-contrast", "colour-blind", "16-colours", "256-colours"])
+def test_in_other_colours(with_trouble: RecordedRun, snap_compare: SnapCompare, look: str) -> None:
+    app = in_look(console_on(with_trouble.dir), look)
+    assert snap_compare(app, terminal_size=(120, 40), run_before=settle)
+
+
+def test_without_colours(with_trouble: RecordedRun, snap_compare: SnapCompare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(console_on(with_trouble.dir), terminal_size=(120, 40), run_before=settle)
+
+
 def test_a_zoomed_curve_with_a_cursor_on_a_light_ground(recorded: RecordedRun, snap_compare: SnapCompare) -> None:
     recorded.half_way()
     recorded.tell(p.StepCompleted(38, 3, 9.0, 1e-3, 0.5, 1.4))
     console = console_on(recorded.dir)
-    console.theme = "textual-light"
+    console.theme = "daylight"
 
     async def look(pilot: Pilot[None]) -> None:
         await settle(pilot)

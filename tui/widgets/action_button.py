@@ -17,7 +17,7 @@ class ActionButton(Button):
         background: $surface-lighten-1; color: $foreground;
         &:hover { background: $primary-muted; }
         &:focus { background: $primary-muted; text-style: underline; }
-        &:disabled { background: $surface; color: $text-disabled; text-opacity: 60%; }
+        &:disabled { background: $surface; color: $foreground; text-opacity: 55%; }
     }
     """
 

@@ -48,7 +48,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     }  # fmt: skip
     DEFAULT_CSS = """
     LogPane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
-    LogPane > .log--stamp { color: $text-disabled; }
+    LogPane > .log--stamp { color: $text-muted; }
     LogPane > .log--info { color: $foreground; }
     LogPane > .log--warning { color: $text-warning; }
     LogPane > .log--error { color: $text-error; text-style: bold; }

@@ -14,7 +14,7 @@ class TabLine(Widget):
     """Names side by side, the chosen one marked; at the right a remark."""
 
     DEFAULT_CSS = """
-    TabLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    TabLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; link-style: none; }
     """
 
     @dataclass
@@ -67,8 +67,10 @@ class TabLine(Widget):
         parts = []
         for index, (label, count) in enumerate(zip(labels, self._counts, strict=True)):
             text = f" {label} {count} " if count else f" {label} "
-            style = "bold $background on $primary" if index == self._chosen else "$foreground 70%"
-            parts.append(Content.styled(text, style).stylize(f"@click=choose({index})"))
+            if index == self._chosen:  # no link: that would have a colour of its own
+                parts.append(Content.styled(text, "bold $background on $primary"))
+            else:
+                parts.append(Content(text).stylize(f"@click=choose({index})"))
         return Content.styled("│", RULE).join(parts)
 
     def action_choose(self, index: int) -> None:

@@ -27,7 +27,10 @@ class ToolReport(VerticalScroll):
     """Grows line by line and stays at its end."""
 
     DEFAULT_CSS = """
-    ToolReport { display: none; height: 1fr; padding: 0 1; border-top: solid $primary 40%; border-title-style: bold; }
+    ToolReport {
+        display: none; height: 1fr; padding: 0 1; border-top: solid $primary 40%;
+        border-title-style: bold; border-title-color: $foreground;
+    }
     ToolReport.-there { display: block; }
     ToolReport:focus { border-top: solid $primary; }
     ToolReport > Static { height: auto; }

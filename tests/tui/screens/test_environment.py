@@ -17,6 +17,7 @@ from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import RunError
 from engine.contract.run_dir import RunDir, Workspace
+from tests.tui.looks import in_look
 from tui.console import ConsoleApp
 from tui.environment_check import CheckResult
 from tui.machine_memory import MachineMemory
@@ -169,10 +170,10 @@ def test_after_a_check(
     assert snap_compare(app, terminal_size=size, run_before=settled)
 
 
-def test_in_a_light_theme(recorded: RecordedRun, check: FakeCheck, snap_compare: SnapCompare) -> None:
+@pytest.mark.parametrize("look", ["daylight", "16-colours"])
+def test_in_other_colours(recorded: RecordedRun, check: FakeCheck, snap_compare: SnapCompare, look: str) -> None:
     fill(recorded)
-    app = Console(recorded.dir.workspace, recorded.dir, check)
-    app.theme = "textual-light"
+    app = in_look(Console(recorded.dir.workspace, recorded.dir, check), look)
     assert snap_compare(app, terminal_size=(80, 24), run_before=settled)
 
 

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from engine.contract import protocol as p
 from engine.contract.generated import GeneratedPicture, write_list
 from engine.contract.run_dir import RunDir, Workspace
+from tests.tui.looks import in_look
 from tui.actions.gallery import ACTIONS
 from tui.console import ConsoleApp
 from tui.navigation import Opened
@@ -441,8 +442,16 @@ def test_all_pictures(recorded: RecordedRun, snap_compare: SnapCompare, size: tu
     assert snap_compare(app, terminal_size=size, run_before=shows(recorded.dir, "down"))
 
 
+@pytest.mark.parametrize("look", ["daylight", "16-colours"])
+def test_in_other_colours(recorded: RecordedRun, snap_compare: SnapCompare, look: str) -> None:
+    recorded.half_way()
+    recorded.validate(60)
+    app = in_look(ConsoleApp(recorded.dir.workspace, None, False, Settings(), "block"), look)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shows(recorded.dir, "down"))
+
+
 @pytest.mark.parametrize(
-    ("keys", "theme"), [(("c",), "nord"), (("left", "enter"), "textual-light")], ids=["compared", "large-light"]
+    ("keys", "theme"), [(("c",), "nord"), (("left", "enter"), "daylight")], ids=["compared", "large-light"]
 )
 def test_other_views(recorded: RecordedRun, snap_compare: SnapCompare, keys: tuple[str, ...], theme: str) -> None:
     recorded.half_way()

@@ -16,6 +16,7 @@ from engine.contract.generated import GeneratedPicture, encode
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import RunDir, RunLock, Workspace, create_run
 from engine.contract.saved_adapters import ADAPTER_FILE
+from tests.tui.looks import in_look
 from tui.console import ConsoleApp
 from tui.navigation import Opened
 from tui.screens.generate import GenerateScreen
@@ -464,11 +465,10 @@ def test_pictures_half_done(ended: RunDir, snap_compare: SnapCompare, size: tupl
     assert snap_compare(console(ended), terminal_size=size, run_before=half)
 
 
-@pytest.mark.parametrize("theme", ["nord", "textual-light"])
-def test_an_error(ended: RunDir, snap_compare: SnapCompare, theme: str) -> None:
+@pytest.mark.parametrize("look", ["nord", "daylight", "16-colours"])
+def test_an_error(ended: RunDir, snap_compare: SnapCompare, look: str) -> None:
     async def fail(pilot: Pilot[None]) -> None:
         assert isinstance(pilot.app, ConsoleApp)
-        pilot.app.theme = theme
         bench = await opened(pilot.app, pilot)
         bench.field("steps").value = "12"
         await pilot.press("g")
@@ -478,4 +478,4 @@ def test_an_error(ended: RunDir, snap_compare: SnapCompare, theme: str) -> None:
         bench.field("steps").value = "0"
         await pilot.pause()
 
-    assert snap_compare(console(ended), run_before=fail)
+    assert snap_compare(in_look(console(ended), look), run_before=fail)

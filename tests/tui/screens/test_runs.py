@@ -17,6 +17,7 @@ from engine.contract import protocol as p
 from engine.contract.errors import RunError
 from engine.contract.run_dir import RunDir, RunLock, Workspace
 from tests.tui.consoles import runs_console
+from tests.tui.looks import in_look
 from tui.console import ConsoleApp
 from tui.run_line import RunTracker
 from tui.screens.compare import CompareScreen
@@ -430,12 +431,17 @@ def test_all_kinds_of_runs(workspace: Workspace, snap_compare: SnapCompare, size
     assert snap_compare(runs_console(workspace), terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("theme", ["textual-light", "high-contrast", "colour-blind"])
+@pytest.mark.parametrize("look", ["daylight", "high-contrast", "colour-blind", "16-colours", "256-colours"])
 @pytest.mark.usefixtures("all_kinds")
-def test_in_other_colours(workspace: Workspace, snap_compare: SnapCompare, theme: str) -> None:
-    settings = Settings()
-    settings.theme = theme
-    assert snap_compare(runs_console(workspace, settings=settings), terminal_size=(120, 40), run_before=settle)
+def test_in_other_colours(workspace: Workspace, snap_compare: SnapCompare, look: str) -> None:
+    app = in_look(runs_console(workspace), look)
+    assert snap_compare(app, terminal_size=(120, 40), run_before=settle)
+
+
+@pytest.mark.usefixtures("all_kinds")
+def test_without_colours(workspace: Workspace, snap_compare: SnapCompare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(runs_console(workspace), terminal_size=(120, 40), run_before=settle)
 
 
 def test_no_run_yet(workspace: Workspace, snap_compare: SnapCompare) -> None:
