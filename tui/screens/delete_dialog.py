@@ -12,12 +12,15 @@ from tui.wording import size
 
 
 class DeleteDialog(Question[bool]):
-    """Names what goes, and how much it is; cancelling comes first, since nothing brings a run back."""
+    """Names what goes, and how much it is; cancelling comes first, since nothing brings a run back.
+
+    The key is another than the one that asks, so that a key held down too long asks and no more.
+    """
 
     AUTO_FOCUS = "#cancel"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "choose('delete')", "Delete")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("x", "choose('delete')", "Delete")]
     QUESTION = "Delete the run?"
-    ANSWERS = (Answer("delete", "d Delete it", "error", True),)
+    ANSWERS = (Answer("delete", "x Delete it", "error", True),)
 
     def __init__(self, run: RunDir, total: int) -> None:
         super().__init__(f"{run.name}, {size(total)}")

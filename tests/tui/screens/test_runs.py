@@ -291,13 +291,27 @@ async def test_delete_names_what_goes_and_leaves_everything_else(workspace: Work
         await visit.until(lambda: isinstance(visit.app.screen, RunsScreen), "the end of the question")
         assert run.dir.path.exists()
         await visit.pilot.press("d")
-        await visit.shows("Delete the run\\?")
-        await visit.pilot.press("d")
+        await visit.shows("Delete the run\\?", "x Delete it")
+        await visit.pilot.press("x")
         await visit.shows("logs are gone")
         await visit.until(lambda: "shoes " not in visit.text, "one run less")
     assert not run.dir.path.exists() and other.dir.path.exists()
     assert [folder.exists() for folder in logs] == [False, False, True]
     assert not (workspace.logs / "2026-05-28").exists() and workspace.cache.exists()
+
+
+@pytest.mark.parametrize("key", ["d", "delete"])
+async def test_a_key_held_down_asks_and_deletes_nothing(workspace: Workspace, make: Make, key: str) -> None:
+    run = make("shoes", "finished")
+    async with visiting(workspace) as visit:
+        await visit.shows("shoes")
+        await visit.pilot.press(key)
+        await visit.shows("Delete the run\\?")
+        await visit.pilot.press(*[key] * 5)
+        await visit.pilot.press("escape")
+        await visit.until(lambda: isinstance(visit.app.screen, RunsScreen), "the end of the question")
+        assert visit.app.run_dir is None and "gone" not in visit.text
+    assert run.dir.config_file.exists()
 
 
 async def test_a_deleted_run_is_let_go_by_the_other_screens(workspace: Workspace, make: Make) -> None:
@@ -311,7 +325,7 @@ async def test_a_deleted_run_is_let_go_by_the_other_screens(workspace: Workspace
         await visit.shows("d Delete")
         await visit.pilot.press("d")
         await visit.shows("Delete the run\\?")
-        await visit.pilot.press("d")
+        await visit.pilot.press("x")
         await visit.until(lambda: visit.app.run_dir is None, "the end of the run in hand")
         await visit.until(lambda: "shoes " not in visit.text, "one run less")
         await visit.pilot.press("3")
