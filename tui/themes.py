@@ -30,6 +30,7 @@ HIGH_CONTRAST = Theme(
         "primary-muted": "#0000aa",  # under the cursor; grey would not be seen as well
         **{f"{name}-muted": "#000000" for name in ("success", "warning", "error")},  # bright red on grey cannot be read
         "block-cursor-foreground": "#000000",
+        "block-cursor-blurred-background": "#0000aa",
         "border": "#ffffff",
     },
 )

@@ -1,6 +1,10 @@
 """How a picture of a console is taken: in a theme, and in the colours that a terminal has."""
 
+from io import StringIO
+from typing import Literal
+
 from rich.color import Color
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
@@ -11,7 +15,7 @@ from tui.console import ConsoleApp
 from tui.few_colours import SIXTEEN
 from tui.themes import first_theme
 
-SYSTEMS = {"16-colours": "standard", "256-colours": "256"}
+SYSTEMS: dict[str, Literal["standard", "256"]] = {"16-colours": "standard", "256-colours": "256"}
 TERMINAL = TerminalTheme(SIXTEEN[0], SIXTEEN[7], list(SIXTEEN[:8]), list(SIXTEEN[8:]))
 
 
@@ -31,10 +35,12 @@ class Seen(LineFilter):
 
 def in_look(app: ConsoleApp, look: str) -> ConsoleApp:
     """The console in a theme, or in 16 or 256 colours and the theme that they begin with."""
-    system = SYSTEMS.get(look)
-    app.theme = first_theme(system) if system else look
-    app.round_colours(system)
-    if system:
-        filters = app.get_line_filters
-        app.get_line_filters = lambda: [*filters(), Seen()]  # type: ignore[method-assign]
+    if look not in SYSTEMS:
+        app.theme = look
+        return app
+    app.console = Console(color_system=SYSTEMS[look], file=StringIO(), force_terminal=True)
+    app.theme = first_theme(app.console.color_system)
+    app.round_colours(app.console.color_system)
+    filters = app.get_line_filters
+    app.get_line_filters = lambda: [*filters(), Seen()]  # type: ignore[method-assign]
     return app

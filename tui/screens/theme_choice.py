@@ -31,7 +31,7 @@ class ThemeChoice(ModalScreen[str | None]):
         others = sorted(self.app.available_themes.keys() - FIRST)
         choice = OptionList(
             *(
-                Option(Content.assemble(name, (f"  {purpose}", "$text-muted")), id=name)
+                Option(Content.assemble(name, (f"  {purpose}", "italic")), id=name)  # in the colour of the line
                 for name, purpose in FIRST.items()
             ),
             None,
