@@ -11,6 +11,7 @@ from engine.contract.journal import follow, replay
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.run_state import RunState
 from tui.foreground import LineWriter
+from tui.run_status import status
 from tui.run_view import RunView, view_run
 from tui.wording import NOTHING, duration, loss, pace, state_words
 
@@ -55,19 +56,19 @@ def _validation_loss(view: RunView) -> float | None:
 def show_status(run: RunDir, as_json: bool) -> int:
     """Print where one run stands."""
     view = view_run(run)
-    print(json.dumps(view.status(), indent=2) if as_json else "\n".join(status_lines(view)))
+    print(json.dumps(status(view), indent=2) if as_json else "\n".join(status_lines(view)))
     return 0
 
 
 def status_lines(view: RunView) -> list[str]:
     """Where a run stands, for people."""
-    status = view.status()
+    known = status(view)
     reason = f" Reason: {view.state_reason}." if view.state_reason else ""
     lines = [
         f"{view.name}: {state_words(view.state, view.stalled_seconds)}, {view.state.meaning}.{reason}",
         f"  step          {view.step} of {view.max_train_steps}",
-        f"  train loss    {loss(status['train_loss'])}",
-        f"  validation    {loss(status['validation_loss'])}",
+        f"  train loss    {loss(known['train_loss'])}",
+        f"  validation    {loss(known['validation_loss'])}",
         f"  pace          {pace(view.steps_per_minute)}",
     ]
     if view.eta_seconds is not None:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from engine.contract import protocol as p
 from engine.contract.describe import describe, level
@@ -225,28 +225,6 @@ class RunView:
         if steps_per_minute is None or self.state.is_final:
             return None
         return (self.max_train_steps - self.step) * 60 / steps_per_minute
-
-    def status(self) -> dict[str, Any]:
-        """The object of `status --json`."""
-        steps_per_minute, eta, stalled = self.steps_per_minute, self.eta_seconds, self.stalled_seconds
-        live = not self.state.is_final
-        return {
-            "name": self.name,
-            "state": self.state.value,
-            "step": self.step,
-            "max_train_steps": self.max_train_steps,
-            "train_loss": self.steps[-1].train_loss if self.steps else None,
-            "validation_loss": self.validation_losses[-1].loss if self.validation_losses else None,
-            "steps_per_minute": None if steps_per_minute is None else round(steps_per_minute, 2),
-            "eta_seconds": None if eta is None else round(eta),
-            "supervisor_pid": self.supervisor_pid if live else None,
-            "worker_pid": self.worker_pid if live else None,
-            "stalled_seconds": None if stalled is None else round(stalled, 1),
-            "restarts": self.restarts,
-            "checkpoints": [{"step": c.step, "path": c.path, "why": c.why} for c in self.checkpoints],
-            "last_seq": self.last_seq,
-            "warnings": [{"what": w.what, "why": w.why, "remedy": w.remedy} for w in self.warnings],
-        }
 
 
 def is_validation(event: p.Event) -> bool:

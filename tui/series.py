@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 BLOCK = 32  # values whose extremes are kept together, and blocks whose extremes are kept together in turn
 LEVELS = 2
@@ -13,7 +13,7 @@ class Series:
 
     def __init__(self) -> None:
         self._values = array("d")
-        self._all_finite = True
+        self.append = self._values.append  # adds one; the array's own, since a long run has half a million
         self._lows = [array("d") for _ in range(LEVELS)]  # of whole blocks; inf where a block has no finite number
         self._highs = [array("d") for _ in range(LEVELS)]
 
@@ -26,10 +26,9 @@ class Series:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Series) and self._values == other._values
 
-    def append(self, value: float) -> None:
-        """Add one."""
-        self._values.append(value)
-        self._all_finite = self._all_finite and math.isfinite(value)
+    def extend(self, values: Iterable[float]) -> None:
+        """Add several."""
+        self._values.extend(values)
 
     def cut(self, length: int) -> None:
         """Keep the first `length`."""
@@ -90,7 +89,7 @@ class Series:
 
     def _finite(self, first: int, last: int) -> "array[float]":
         values = self._values[first:last]
-        return values if self._all_finite else array("d", filter(math.isfinite, values))
+        return values if math.isfinite(sum(values)) else array("d", filter(math.isfinite, values))
 
     def _build(self) -> None:
         """Take the whole blocks into account that have come since the last look."""

@@ -3,7 +3,7 @@
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 from engine.contract.protocol import StepCompleted
@@ -54,18 +54,20 @@ class StepHistory(Sequence[StepCompleted]):
         """The loss as an exponential moving average over about `span` steps, without a bias towards a start at 0."""
         if span != self._span:
             self._span, self._smoothed = span, Series()
-        averages = self._smoothed
-        keep = 1 - 2 / (span + 1)
-        average = averages[-1] if len(averages) else math.nan
-        for index in range(len(averages), len(self)):
-            loss = self.loss[index]
-            if math.isnan(average):
-                average = loss if math.isfinite(loss) else math.nan
-            elif math.isfinite(loss):
-                share = (1 - keep) / (1 - keep ** (index + 1))
-                average += share * (min(loss, TALLEST * abs(average)) - average)
-            averages.append(average)
-        return averages
+        self._smoothed.extend(self._averages(len(self._smoothed), 1 - 2 / (span + 1)))
+        return self._smoothed
+
+    def _averages(self, first: int, keep: float) -> Iterator[float]:
+        """The averages from index `first` on; each keeps that share of the one before."""
+        average = self._smoothed[-1] if first else math.nan
+        for number, loss in enumerate(self.loss.between(first, len(self)), first + 1):
+            if math.isfinite(loss):
+                if math.isnan(average):
+                    average = loss
+                else:
+                    share = (1 - keep) / (1 - keep**number)
+                    average += share * (min(loss, TALLEST * abs(average)) - average)
+            yield average
 
     @overload
     def __getitem__(self, index: int) -> StepCompleted: ...

@@ -30,6 +30,7 @@ from engine.contract.protocol import (
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.run_state import RunState
 from tui.cli import main
+from tui.run_status import status
 from tui.run_view import view_run
 
 Launch = Callable[..., RunDir]
@@ -162,7 +163,7 @@ def test_a_killed_worker_is_told_at_once_its_lost_steps_are_taken_back_and_no_pr
     view = view_run(run)
     assert [step.step for step in view.steps] == [*range(1, 9)]
     assert [loss.step for loss in view.validation_losses] == [0, 8]
-    assert view.status()["restarts"] == 1
+    assert status(view)["restarts"] == 1
     left = [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
     assert psutil.wait_procs(left, timeout=10)[1] == [], "a thread of this console waits for each supervisor"
     log_dirs = list(run.workspace.logs.glob(f"*/train_{run.name}/*"))

@@ -24,6 +24,7 @@ from engine.contract.run_state import RunState
 from engine.contract.wire import encode_request
 from tests.end_to_end.conftest import SETTINGS
 from tui.cli import main
+from tui.run_status import status
 from tui.run_view import view_run
 
 Launch = Callable[..., RunDir]
@@ -59,9 +60,9 @@ def test_a_worker_that_hangs_is_shown_and_restarted_and_a_killed_supervisor_leav
     send_garbage(run)
     stalled = following.until(lambda event: isinstance(event, p.WorkerStalled)).event
     assert stalled.seconds >= 10
-    status = view_run(run).status()
-    assert (status["state"], status["worker_pid"]) == ("running", worker)
-    assert status["stalled_seconds"] >= 10
+    told = status(view_run(run))
+    assert (told["state"], told["worker_pid"]) == ("running", worker)
+    assert told["stalled_seconds"] >= 10
 
     assert main(["--workspace", str(run.workspace.root), "restart-worker", run.name]) == 0
     records = replay(run.journal)
@@ -77,7 +78,7 @@ def test_a_worker_that_hangs_is_shown_and_restarted_and_a_killed_supervisor_leav
         watch(run).until(lambda event, refused=refused: isinstance(event, p.LogRecorded) and refused in event.text)
     resumed = following.until(lambda event: isinstance(event, p.RunResumed)).event
     following.until_step(resumed.from_step + 1)
-    assert view_run(run).status()["stalled_seconds"] is None
+    assert status(view_run(run))["stalled_seconds"] is None
 
     address = Path(json.loads(run.control.read_text())["socket"])
     process = psutil.Process(new)

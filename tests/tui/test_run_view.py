@@ -15,6 +15,7 @@ from engine.contract import protocol as p
 from engine.contract.journal import JournalReader, read_records
 from engine.contract.run_state import RunState
 from engine.contract.wire import encode_record
+from tui.run_status import status
 from tui.run_view import LOG_LINES, LostSteps, RunView, view_run
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def image(step: int, index: int) -> p.ValidationImageSaved:
 def test_status_of_a_live_run(recorded: RecordedRun) -> None:
     recorded.half_way()
     recorded.tell(p.WarningRaised("what", "why", "remedy"))
-    status = view_run(recorded.dir).status()
-    assert json.loads(json.dumps(status)) == status
-    assert status == {
+    told = status(view_run(recorded.dir))
+    assert json.loads(json.dumps(told)) == told
+    assert told == {
         "name": "demo_noon",
         "state": "running",
         "step": 37,
@@ -67,7 +68,7 @@ def test_a_run_without_a_supervisor_is_interrupted(recorded: RecordedRun) -> Non
     view = view_run(recorded.dir)
     assert view.state is RunState.INTERRUPTED
     assert view.pending == {}  # nobody is there to obey
-    assert view.status()["supervisor_pid"] is None
+    assert status(view)["supervisor_pid"] is None
     assert view.eta_seconds is None
 
 
@@ -127,7 +128,7 @@ def test_the_next_thing_heard_of_the_worker_ends_the_stall(event: p.Event) -> No
 def test_a_run_without_a_supervisor_is_interrupted_not_stalled() -> None:
     view = view_of(step(1), p.WorkerStalled(42.0))
     view.conclude(live=False)
-    assert (view.state, view.status()["stalled_seconds"]) == (RunState.INTERRUPTED, None)
+    assert (view.state, status(view)["stalled_seconds"]) == (RunState.INTERRUPTED, None)
 
 
 def test_a_start_from_the_beginning_takes_back_everything() -> None:
@@ -231,7 +232,7 @@ def test_any_events_folded_in_any_batches_are_the_replay_of_their_journal(
     for view in (told, replayed, in_batches):
         view.conclude(live)
     assert told == replayed == in_batches
-    assert told.status() == in_batches.status()
+    assert status(told) == status(in_batches)
     assert list(told.steps.numbers) == sorted(set(told.steps.numbers))
 
 
