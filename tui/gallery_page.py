@@ -7,8 +7,7 @@ from textual.content import Content
 
 from tui.album import Photo, Sheet, prompts
 from tui.browsing import Browsing
-from tui.widgets.picture_wall import Tile
-from tui.widgets.tile_layout import distinct_captions
+from tui.widgets.tile_layout import Tile, distinct_captions
 
 Source = Literal["validation", "generated"]
 View = Literal["all", "one", "pair"]

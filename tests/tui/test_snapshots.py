@@ -28,7 +28,7 @@ def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> I
     for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(recorded.dir.workspace.root)
-    monkeypatch.setattr("tui.widgets.previews.cell_ratio", lambda: 0.5)
+    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
     monkeypatch.setattr("tui.widgets.details.now", lambda: NOON + 3600.0)
     with monkeypatch.context() as zone:
         zone.setenv("TZ", "UTC")

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Button, Input
 from textual.worker import get_current_worker
 
-from engine.contract.generated import GeneratedPicture
+from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import RunDir, Workspace
 from tui.naming import short_path
 from tui.navigation import Opened
@@ -164,7 +164,7 @@ class GenerateScreen(MainScreen):
     def _draw(self, request: PictureRequest) -> None:
         self._request = request
         self._progress = SamplingProgress(request.count)
-        self.query_one(DrawnPictures).expect(request.count)
+        self.query_one(DrawnPictures).show(self._progress)
         self._sampling = Sampling(lambda: self.start_tool(request.config, self.workspace, request.words), self._deliver)
         self._show_status()
 
@@ -178,13 +178,11 @@ class GenerateScreen(MainScreen):
         assert self._progress
         self._progress.apply(message.said)
         self._behind = True
-        match message.said:
-            case GeneratedPicture():
-                self.query_one(DrawnPictures).add(message.said)
-            case Ended():
-                self._sampling = None
-                self.query_one(DrawnPictures).conclude()
-                self._show_status()
+        if not isinstance(message.said, PhaseProgressed):
+            self.query_one(DrawnPictures).show(self._progress)
+        if isinstance(message.said, Ended):
+            self._sampling = None
+            self._show_status()
 
     # ---- what else the user does -------------------------------------------------------------------------------------
 

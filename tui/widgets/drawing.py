@@ -1,7 +1,6 @@
-"""One picture made ready for a place on the screen, in whichever way pictures are shown; runs on a thread."""
+"""One picture made ready for a place on the screen, in whichever way pictures are shown; loaded and run on a thread."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -11,37 +10,14 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tui.cell_size import cell_pixels, cell_ratio
 from tui.graphics import inline, kitty, sixel
-from tui.image_mode import ImageMode, is_multiplexed
-from tui.widgets.picture import PictureError, cell_pixels, cell_ratio, open_picture, picture_size, picture_strips
+from tui.image_mode import is_multiplexed
+from tui.widgets.order import Drawing, Order
+from tui.widgets.picture import PictureError, open_picture, picture_size, picture_strips
 
 ASSUMED_CELL = (10, 20)  # pixels of a cell where the terminal does not tell: as many as most have
 SEQUENCES_KEPT = 48  # of about 100 KB each
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be drawn, and the cells that there are for it."""
-
-    path: Path
-    mode: ImageMode
-    columns: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What came of an order. `columns` by `rows` cells are taken, by `strips` or by nothing but `words`."""
-
-    order: Order
-    mtime_ns: int
-    columns: int = 0
-    rows: int = 0
-    strips: tuple[Strip, ...] = ()  # half-blocks, or the text that stands for a kitty picture
-    words: str = ""  # in place of a picture
-    before: str = ""  # to be written before the strips are painted
-    after: str = ""  # to be written at the picture's place after the cells were painted
-    undo: str = ""  # to be written when the picture is not wanted any more
 
 
 def fit(size: tuple[int, int], columns: int, rows: int, ratio: float) -> tuple[int, int]:

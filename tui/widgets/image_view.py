@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from tui.image_mode import ImageMode
-from tui.widgets.drawing import Drawing, Order, draw
+from tui.widgets.order import Drawing, Order
 from tui.widgets.tile_layout import fitting
 from tui.widgets.watched_strip import WatchedStrip
 
@@ -68,7 +68,7 @@ class ImageView(Widget):
     @property
     def is_painted(self) -> bool:
         """Whether what was asked for is up."""
-        return self._order is None or (self._drawing is not None and self._drawing.order == self._order)
+        return self._path is None or (self._drawing is not None and self._drawing.order == self._order)
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
@@ -129,6 +129,8 @@ class ImageView(Widget):
 
     @work(thread=True, exclusive=True)
     def _draw(self, order: Order) -> None:
+        from tui.widgets.drawing import draw  # Pillow and term-image take a quarter of a second to load
+
         drawing = draw(order, unless=self._drawing)
         if drawing and not get_current_worker().is_cancelled:
             self.post_message(self.Drawn(drawing))

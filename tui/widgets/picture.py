@@ -15,7 +15,6 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="It seems this process is not running within a terminal")
     import term_image
     from term_image.image import BlockImage
-    from term_image.utils import get_cell_size
 
 term_image.disable_queries()  # asked from a running console, the terminal's answer would eat key strokes (FACTS)
 
@@ -25,18 +24,6 @@ PICTURES_KEPT = 256  # strips of the largest take about 1 MB
 
 class PictureError(Exception):
     """The file is gone or no whole picture; the text fits under the place where it should be."""
-
-
-def cell_ratio() -> float:
-    """Width of a terminal cell over its height, from the size of the window; one half where that is not known."""
-    ratio: float = term_image.get_cell_ratio()
-    return ratio if 0.3 <= ratio <= 0.8 else 0.5  # some terminals report nonsense
-
-
-def cell_pixels() -> tuple[int, int] | None:
-    """Width and height of a cell in pixels, from the size of the window; None where the terminal does not tell."""
-    size: tuple[int, int] | None = get_cell_size()
-    return size
 
 
 def picture_size(path: Path) -> tuple[int, int]:

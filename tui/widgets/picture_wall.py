@@ -2,30 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 
+from tui.cell_size import cell_ratio
 from tui.widgets.image_view import ImageView
-from tui.widgets.picture import cell_ratio
-from tui.widgets.tile_layout import GAP, TileLayout, arrange, fitting
+from tui.widgets.tile_layout import GAP, Tile, TileLayout, arrange, fitting
 
 WORTH_LOOKING = 12  # columns of a picture below which there are pages instead
 MOST_TILES = 24  # on one page
 CAPTION_ROOM = 12  # columns by which a caption may be wider than its picture
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A picture, or the words in its place, and its caption."""
-
-    path: Path | None
-    caption: str
-    empty: str = ""
-    is_chosen: bool = False
 
 
 class PictureWall(Container):

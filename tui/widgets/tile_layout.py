@@ -3,11 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
 SMALLEST = 10  # columns of a picture below which nothing can be made out; the pane scrolls instead
 GAP = 1  # columns between pictures
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture, or the words in its place, and its caption."""
+
+    path: Path | None
+    caption: str
+    empty: str = ""
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tui.widgets.image_view import ImageView
-from tui.widgets.picture_wall import PictureWall, Tile
+from tui.widgets.picture_wall import PictureWall
+from tui.widgets.tile_layout import Tile
 
 BOTH_FROM = 190  # columns
 

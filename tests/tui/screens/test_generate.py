@@ -105,8 +105,7 @@ def ended(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> RunDir:
     for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(recorded.dir.workspace.root)
-    for module in ("drawn_pictures", "drawing"):
-        monkeypatch.setattr(f"tui.widgets.{module}.cell_ratio", lambda: 0.5)
+    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
     recorded.half_way()
     recorded.die()
     save_adapters(recorded.dir, 20, 40)

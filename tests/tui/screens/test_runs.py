@@ -45,7 +45,7 @@ def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> It
     for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(workspace.root)
-    monkeypatch.setattr("tui.widgets.drawing.cell_ratio", lambda: 0.5)
+    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
     with monkeypatch.context() as zone:
         zone.setenv("TZ", "UTC")
         time.tzset()

@@ -1,8 +1,11 @@
 """One picture in its place, and what is written to the terminal for it."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageOps
@@ -18,47 +21,13 @@ from textual.widgets._toast import Toast
 from tui.image_mode import ImageMode
 from tui.widgets.image_view import ImageView
 
+if TYPE_CHECKING:
+    from tests.tui.widgets.conftest import Terminal
+
+pytestmark = pytest.mark.usefixtures("one_terminal")
 SENT = re.compile(r"\x1b_Ga=T,U=1,i=(\d+),")
 DELETED = re.compile(r"\x1b_Ga=d,d=I,i=(\d+),")
 PLACED = re.compile(r"\x1b7\x1b\[(\d+);(\d+)H(\x1b\]1337;File=|\x1bP)")
-
-
-@pytest.fixture(autouse=True)
-def one_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same cells everywhere, and nothing between the app and its terminal."""
-    for name in ("TMUX", "STY", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("TEXTUAL_COLOR_SYSTEM", "truecolor")
-    monkeypatch.setattr("textual.constants.COLOR_SYSTEM", "truecolor")
-    monkeypatch.setattr("tui.widgets.drawing.cell_ratio", lambda: 0.5)
-    monkeypatch.setattr("tui.widgets.drawing.cell_pixels", lambda: (8, 16))
-
-
-class Terminal:
-    """What a terminal gets: text as Textual writes it, and pictures."""
-
-    def __init__(self) -> None:
-        self.writes: list[str] = []
-
-    @property
-    def pictures(self) -> list[str]:
-        """The writes that are no text."""
-        return [text for text in self.writes if any(start in text for start in ("\x1b_G", "\x1b]1337", "\x1bP"))]
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return "".join(self.writes)
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Stands in for the driver's end of a real one."""
-    one = Terminal()
-    monkeypatch.setattr(HeadlessDriver, "write", lambda _driver, data: one.writes.append(data))
-    monkeypatch.setattr(HeadlessDriver, "is_headless", False)
-    return one
 
 
 class Gallery(App[None]):

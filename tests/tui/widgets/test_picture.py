@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from rich.color import Color
 
-from tui.widgets.picture import PictureError, cell_ratio, picture_strips
+from tui.widgets.picture import PictureError, picture_strips
 
 
 def test_two_pixels_in_each_cell(tmp_path: Path) -> None:
@@ -47,7 +47,3 @@ def test_only_known_formats_are_opened(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(path)
     with pytest.raises(PictureError, match="no whole picture"):
         picture_strips(path, 4, 2)
-
-
-def test_a_cell_is_higher_than_wide() -> None:
-    assert 0.3 <= cell_ratio() <= 0.8
