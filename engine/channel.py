@@ -67,9 +67,9 @@ class SupervisorEnd:
                 more = False
                 break
             self._received += data
-        lines, end, rest = self._received.rpartition(b"\n")
+        lines, _, rest = self._received.rpartition(b"\n")
         self._received = rest
-        return [_report(line) for line in lines.split(b"\n")] if end else [], more
+        return [_report(line) for line in lines.split(b"\n") if line], more
 
     def close(self) -> None:
         """Free both pipes."""

@@ -128,6 +128,11 @@ def remove_traces(run: RunDir) -> None:
         lock.release()
 
 
+def launch_folder(run: RunDir) -> Path:
+    """Where the launcher of several processes keeps what it needs while they live; beside the socket, and as short."""
+    return _socket_path(run).with_suffix(".launch")
+
+
 def _socket_path(run: RunDir) -> Path:
     return _private_folder() / f"{hashlib.sha256(str(run.path).encode()).hexdigest()[:16]}.sock"
 

@@ -117,6 +117,25 @@ def choose_threads(device: Device, parameters: int) -> None:
         torch.set_num_threads(1)
 
 
+def take_own(device: Device, index: int, processes: int) -> None:
+    """Make one of the GPUs that of this process. Raises DeviceError if there are fewer than processes."""
+    if device.name == "cpu":
+        return
+    there = torch.cuda.device_count() if device.name == "cuda" else 1
+    if there < processes:
+        raise DeviceError(
+            f"{processes} processes need {processes} GPUs",
+            f"This machine has {there}: {device.reason}." if there == 1 else f"torch sees {there}.",
+            f"Set num_processes to {there}.",
+        )
+    torch.cuda.set_device(index)
+
+
+def backends(device: Device) -> str:
+    """What the processes of a run talk over, as torch.distributed names it: for tensors on the CPU and on GPUs."""
+    return "cpu:gloo,cuda:nccl" if device.name == "cuda" else "cpu:gloo"
+
+
 def largest_batch(device: Device, resolution: int) -> int | None:
     """The most samples in one forward pass that this device computes rightly; None if there is no such bound.
 
@@ -130,7 +149,7 @@ def largest_batch(device: Device, resolution: int) -> int | None:
 def memory(device: Device) -> DeviceMemory:
     """Device memory in use now."""
     if device.name == "cuda":
-        total = torch.cuda.get_device_properties(0).total_memory
+        total = torch.cuda.get_device_properties().total_memory
         return DeviceMemory(torch.cuda.memory_allocated(), torch.cuda.memory_reserved(), total)
     if device.name == "mps":
         tensors, held = torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory()

@@ -63,7 +63,9 @@ class Supervisor:
     # ---- the worker -------------------------------------------------------------------------------------------------
 
     def _run_worker(self) -> None:
-        self._worker = worker = WorkerProcess(self._run, self._log_dir, self._allow_changed_data)
+        self._worker = worker = WorkerProcess(
+            self._run, self._log_dir, self._allow_changed_data, self._config.num_processes
+        )
         self._record.write(p.WorkerStarted(worker.pid, self._restarts))
         self._complete_restarts()
         self._exported = False

@@ -51,7 +51,8 @@ class Tracker:
 
     def close(self) -> None:
         """Flush everything to disk."""
-        self._try(self._accelerator.end_training)
+        # not `end_training`, which would also take leave of other processes, which have gone by then
+        self._try(lambda: [tracker.finish() for tracker in self._accelerator.trackers])
 
     def _try(self, write: Callable[[], object]) -> None:
         if self._broken:

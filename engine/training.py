@@ -1,16 +1,16 @@
 """One worker's share of a run: prepare, resume, train, validate, save, export; and say what happens."""
 
+import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from engine import device as devices
-from engine.checkpoint import load_checkpoint, rotate, save_checkpoint, verify
+from engine.checkpoint import rotate, save_checkpoint, verify
 from engine.contract import adjustments
 from engine.contract import protocol as p
-from engine.contract.errors import CheckpointError, NonFiniteError, ShoeloraError, TrainingError
+from engine.contract.errors import CheckpointError, ShoeloraError
 from engine.contract.run_dir import RunDir
 from engine.contract.saved_adapters import list_checkpoints, step_of
 from engine.data_identity import require_same_data
@@ -21,18 +21,22 @@ from engine.gradient_watch import GradientWatch
 from engine.inbox import Emit, Inbox, StopRequested
 from engine.phases import PhaseReporter
 from engine.preparation import Prepared, prepare
-from engine.resuming import newest_good, remove_leftovers, resume
+from engine.process_group import ProcessGroup, Word
+from engine.resuming import remove_leftovers
+from engine.steps import Steps
 from engine.tracking import Tracker
 from engine.trainer import Trainer
 from engine.validation_round import ValidationRound
 
 MEMORY_INTERVAL = 2.0  # seconds between two samples of memory
-MOST_SKIPPED = 3  # steps in a row that are not finite before the run goes back
-LOWERED = 0.5  # the learning rate after the run had to go back
 
 
 def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False) -> None:
-    """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on."""
+    """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on.
+
+    This is the main process of the run; if there are others, each of them calls `engine.following.follow`.
+    """
+    group = ProcessGroup.join(run.config())
     phases = PhaseReporter(inbox, emit)
     watch_fallbacks(emit)
     remove_leftovers(run)
@@ -50,8 +54,10 @@ def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_change
             "data.json", lambda: require_same_data(run.data_file, data, allow_changed_data, emit), inbox, emit
         )
         emit(prepared.summary(), None)
-        loop = TrainingLoop(run, prepared, log_dir, inbox, emit)
+        group.agree(Word.GO_ON, 0)  # the others find everything in the cache
+        loop = TrainingLoop(run, prepared, group, log_dir, inbox, emit)
     except StopRequested as stop:
+        group.agree(Word.STOP, 0)
         emit(p.StateChanged("stopping", stop.reason), stop.command_id)
         emit(p.RunFinished(max(map(step_of, list_checkpoints(run.checkpoints)), default=0), completed=False), None)
         return
@@ -61,18 +67,21 @@ def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_change
 class TrainingLoop:
     """Decides what comes when; the commands of a user are obeyed at every boundary in between."""
 
-    def __init__(self, run: RunDir, prepared: Prepared, log_dir: Path, inbox: Inbox, emit: Emit) -> None:
+    def __init__(
+        self, run: RunDir, prepared: Prepared, group: ProcessGroup, log_dir: Path, inbox: Inbox, emit: Emit
+    ) -> None:
         self._run = run
         self._prepared = prepared
         self._inbox = inbox
         self._emit = emit
-        self._trainer = Trainer(prepared, log_dir)
+        self._trainer = Trainer(prepared, log_dir, group)
         self._tracker = Tracker(self._trainer.accelerator, prepared.config, self._warn)
         self._gradients = GradientWatch()
-        self._process = psutil.Process()
         self._memory_sampled = 0.0
-        self._beginning = self._trainer.state()
-        resume(run, prepared.config, self._trainer, emit)
+        self._steps = Steps(run, prepared, self._trainer, inbox, emit, self._save_anew)
+        self._steps.begin()
+        here = psutil.Process()
+        self._processes = [here] if group.size == 1 else here.parent().children()  # of the launcher
         self._round = ValidationRound(run, prepared, self._trainer, self._tracker, inbox, emit)
         inbox.actions = self
 
@@ -85,8 +94,12 @@ class TrainingLoop:
             if self._round.is_due():
                 self.validate(None)
             while trainer.steps_done < last:
-                if not self._step():
+                done = self._steps.next()
+                if isinstance(done, p.RunResumed):
+                    self._round.forget()
                     continue
+                if isinstance(done, p.StepCompleted):
+                    self._record(done)
                 if trainer.steps_done == last:
                     self._save_on_schedule("end")
                 elif trainer.steps_done % trainer.config.checkpointing_steps == 0 and not trainer.skipped_in_a_row:
@@ -97,6 +110,8 @@ class TrainingLoop:
             self._export(with_pipeline=trainer.config.save_final_pipeline)
             completed = True
         except StopRequested as stop:
+            if trainer.steps_done < last:  # after the last step the others have left
+                trainer.group.agree(Word.STOP, trainer.steps_done)
             self._enter("stopping", stop.reason, stop.command_id)
             if stop.save and trainer.steps_done:
                 self._save_and_export(stop)
@@ -120,93 +135,24 @@ class TrainingLoop:
         self._inbox.state = state
         self._emit(p.StateChanged(state, reason), command_id)
 
-    # ---- a step, and what may go wrong in it ------------------------------------------------------------------------
-
-    def _step(self) -> bool:
-        """One step; False if the run went back instead."""
-        trainer = self._trainer
-        try:
-            completed = self._within_memory(lambda: trainer.step(self._inbox.poll))
-        except NonFiniteError as fault:
-            return self._skip(fault)
-        trainer.skipped_in_a_row = 0
-        self._emit(completed, None)
-        if timed := trainer.clock.report(completed.step):
+    def _record(self, completed: p.StepCompleted) -> None:
+        """What a completed step tells beside its own event."""
+        if timed := self._trainer.clock.report(completed.step):
             self._emit(timed, None)
         self._tracker.step(completed)
         if warning := self._gradients.see(completed):
             self._emit(warning, None)
         self._sample_memory()
-        return True
-
-    def _within_memory(self, act: Callable[[], p.StepCompleted]) -> p.StepCompleted:
-        """Do `act`; whenever memory runs out, find a smaller way to the same result and do it again."""
-        while True:
-            try:
-                return act()
-            except Exception as error:
-                if not devices.is_out_of_memory(error):
-                    raise
-                cause = str(error).splitlines()[0]
-            self._need_less_memory(cause)  # outside of the handler, whose traceback holds the tensors of the step
-
-    def _need_less_memory(self, cause: str) -> None:
-        trainer = self._trainer
-        trainer.abandon_step()
-        devices.empty_cache(self._prepared.device)
-        smaller = adjustments.next_smaller(trainer.config)
-        if smaller is None:
-            raise TrainingError(
-                "Memory ran out, with batch size 1 and full checkpointing",
-                cause,
-                "Close other programs, or lower resolution or lora_rank.",
-            )
-        self._emit(adjustments.changed(smaller, trainer.config), None)
-        when_there_is_room(
-            "adjustments.json", lambda: adjustments.write_adjustments(self._run, smaller), self._inbox, self._emit
-        )
-        trainer.adapt(adjustments.apply(trainer.config, smaller))
-        if trainer.update_torn:  # some weights have moved and others have not
-            self._go_back()
-
-    def _skip(self, fault: NonFiniteError) -> bool:
-        """Leave the step out; after three in a row go back with a lower learning rate, once, and return False."""
-        trainer = self._trainer
-        trainer.skip_step()
-        trainer.skipped_in_a_row += 1
-        self._emit(p.StepSkipped(trainer.steps_done, fault.samples, fault.why), None)
-        if trainer.skipped_in_a_row < MOST_SKIPPED:
-            return True
-        if trainer.learning_rate_factor < 1:
-            raise TrainingError(
-                f"{MOST_SKIPPED} steps in a row gave numbers that are not finite, also with half the learning rate",
-                fault.why,
-                "Look at the samples that are named; start a run with a lower learning_rate and mixed_precision no.",
-            )
-        self._go_back()
-        trainer.skipped_in_a_row, trainer.learning_rate_factor = 0, LOWERED
-        when_there_is_room("a checkpoint", lambda: self._write_checkpoint("went back", None), self._inbox, self._emit)
-        self._warn(
-            f"{MOST_SKIPPED} steps in a row gave numbers that are not finite: back to step {trainer.steps_done}",
-            fault.why,
-            f"The run goes on with {LOWERED:g} times the learning rate; look at the samples that are named.",
-        )
-        return False
-
-    def _go_back(self) -> None:
-        """To the newest good checkpoint, or to the beginning."""
-        path = newest_good(self._run.checkpoints, self._emit)
-        state = load_checkpoint(path)[0] if path else self._beginning
-        self._trainer.restore(state)
-        self._round.forget()
-        self._emit(p.RunResumed(state.step, str(path or "the beginning")), None)
 
     def _sample_memory(self) -> None:
         now = time.monotonic()
         if now - self._memory_sampled >= MEMORY_INTERVAL:
             self._memory_sampled = now
             used = devices.memory(self._prepared.device)
-            resident = self._process.memory_info().rss
+            resident = 0
+            for process in self._processes:
+                with contextlib.suppress(psutil.Error):  # another one has left after the last step
+                    resident += process.memory_info().rss
             available = psutil.virtual_memory().available
             self._emit(p.MemorySampled(resident, used.held, used.limit, available, used.tensors, _swap_used()), None)
 
@@ -250,6 +196,9 @@ class TrainingLoop:
             )  # fmt: skip
         except CheckpointError as error:
             self._warn(error.what, error.why, error.remedy)
+
+    def _save_anew(self, why: str) -> None:
+        when_there_is_room("a checkpoint", lambda: self._write_checkpoint(why, None), self._inbox, self._emit)
 
     def _export(self, with_pipeline: bool) -> None:
         """The adapter in all formats; then the merged pipeline, whose making changes the UNet in place."""

@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from engine import libraries
 from engine.channel import CommandReceiver, ReportSender, WorkerEnd
@@ -19,53 +19,85 @@ from engine.contract.run_dir import RunDir
 from engine.control_socket import remove_traces
 from engine.inbox import Emit, Inbox
 
-# torch is imported inside `work`: the supervisor imports this module to start the process, and has to stay small.
+# torch is imported inside `serve`: the supervisor imports this module to start the process, and has to stay small.
+
+PARTED = 3  # exit code of one of several processes that cannot go on without the others
+FAILED = 4  # exit code of a worker that has reported why it failed
 
 
-def work(run_path: str, log_dir: str, end: WorkerEnd, allow_changed_data: bool) -> None:
-    """Entry of the process. Every foreseeable error is reported as RunFailed; the exit code is 0 then too."""
-    run, reports = RunDir(Path(run_path)), ReportSender(end)
+def work(run_path: str, log_dir: str, end: WorkerEnd, allow_changed_data: bool) -> NoReturn:
+    """Entry of the process where it is the only one of the run."""
+    supervisor = multiprocessing.parent_process()
+    sentinel = supervisor.sentinel if supervisor else None
+    serve(RunDir(Path(run_path)), Path(log_dir), end, sentinel, allow_changed_data)
+
+
+def serve(
+    run: RunDir, log_dir: Path, end: WorkerEnd, supervisor: int | None, allow_changed_data: bool, launched: bool = False
+) -> NoReturn:
+    """Train and report until the end. Every error but a PartedError is reported as RunFailed.
+
+    `supervisor` is ready to be read when the supervisor is gone. A `launched` process is the main one of several, and
+    its launcher holds the lock for all.
+    """
+    reports = ReportSender(end)
 
     def emit(event: Event, command_id: str | None = None) -> None:
         reports.put(Report(event, command_id))
 
     inbox = Inbox(CommandReceiver(end), emit)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    leave_terminals_alone()
     signal.signal(signal.SIGTERM, lambda *_: inbox.end_from_outside("the system asked the worker to end"))
-    supervisor = multiprocessing.parent_process()
     if supervisor is not None:
-        inbox.watch_supervisor(supervisor.sentinel)
-    lock = run.config_file.open("rb")  # a file that every run has: on a full disk none could be made
-    _wait_for_the_worker_before(lock, emit)
+        inbox.watch_supervisor(supervisor)
+    lock = None if launched else take_over(run, emit)  # noqa: F841 (held for life)
     libraries.quiet()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    code = 0
     try:
         from engine.training import train_run
 
-        train_run(run, Path(log_dir), inbox, emit, allow_changed_data=allow_changed_data)
+        train_run(run, log_dir, inbox, emit, allow_changed_data=allow_changed_data)
     except ShoeloraError as error:
         emit(RunFailed(error.what, error.why, error.remedy))
+        code = FAILED
     except Exception as error:
-        emit(LogRecorded("error", traceback.format_exc().strip()))
-        emit(_failure(error, Path(log_dir)))
+        code = PARTED if launched and has_parted(error) else FAILED
+        if code == FAILED:
+            emit(LogRecorded("error", traceback.format_exc().strip()))
+            emit(_failure(error, log_dir))
         with contextlib.suppress(OSError):  # the disk may be full
-            traceback.print_exc()
+            traceback.print_exception(error, chain=code != PARTED)
     if inbox.is_orphan:
         remove_traces(run)  # nobody reads the reports; waiting for them to be sent would never end
     else:
         reports.flush()
     sys.stdout.flush()
-    os._exit(0)  # everything is written; taking torch down would last another second
+    os._exit(code)  # everything is written; taking torch down would last another second
 
 
-def _wait_for_the_worker_before(lock: IO[bytes], emit: Emit) -> None:
+def leave_terminals_alone() -> None:
+    """Neither Ctrl-C nor a closed terminal ends a run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def take_over(run: RunDir, emit: Emit) -> IO[bytes]:
     """Hold a lock for life. An orphan saves and exits by itself; until then it may write and hold the device."""
+    lock = run.config_file.open("rb")  # a file that every run has: on a full disk none could be made
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         emit(LogRecorded("info", "Waiting for the worker before this one to save and end"), None)
         fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def has_parted(error: Exception) -> bool:
+    """Whether a process has to end only because another of its run has."""
+    from engine.process_group import PartedError
+
+    return isinstance(error, PartedError)
 
 
 def _failure(error: Exception, log_dir: Path) -> RunFailed:

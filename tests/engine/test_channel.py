@@ -135,6 +135,20 @@ def test_an_empty_channel_says_that_more_may_come_and_a_dead_one_that_none_will(
     end(channel, process)
 
 
+def test_who_reports_after_a_torn_line_is_heard_and_empty_lines_are_nothing() -> None:
+    channel, theirs = open_channel(SPAWN)
+    os.write(theirs.reports.fileno(), b'{"seq":1,"ti')
+    os.write(theirs.reports.fileno(), b"\n\n")
+    reports = ReportSender(theirs)
+    reports.put(Report(LogRecorded("info", "after")))
+    reports.flush()
+    close_worker_end(theirs)
+    torn, after = [report.event for report in receive_all(channel)]
+    assert isinstance(torn, LogRecorded) and torn.text.startswith("The worker sent what is no report")
+    assert after == LogRecorded("info", "after")
+    channel.close()
+
+
 @pytest.mark.parametrize("fate", ["killed", "stopped"])
 def test_a_writer_that_ends_within_a_line_does_not_hang_the_reader(fate: str) -> None:
     channel, process = start(send_one_that_no_pipe_holds)

@@ -27,7 +27,7 @@ def have(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in names)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in names)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA Fake 1")
-        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24 * GIB))
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda: SimpleNamespace(total_memory=24 * GIB))
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 6 * GIB)
         monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 7 * GIB)
         monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 9 * GIB)
