@@ -187,6 +187,18 @@ async def test_where_it_is_wide_the_run_under_the_cursor_has_its_picture(workspa
         await visit.shows("✗ failed: The loss is not finite", "outputs/shoes", "▀", "black casual")
 
 
+async def test_80_columns_and_24_rows_show_picture_details_and_every_key(workspace: Workspace, make: Make) -> None:
+    for kind in KINDS[1:]:
+        make(f"a_{kind}", kind)
+    make("shoes", "finished")
+    async with visiting(workspace, (80, 24)) as visit:
+        await visit.shows("a_failed +✗", "✓ finished: all steps are done", "since \\S+ \\S+ in outputs/shoes", "▀")
+        await visit.shows("Enter Open", "c Compare", "o Folder", "y Copy path", "d Delete", "\\? Help", "q Detach")
+        await visit.pilot.resize_terminal(60, 20)
+        await visit.shows("✓ finished 42.9 steps/min all steps are done", "Enter Open", "q Detach")
+        assert "▀" not in visit.text and "in outputs/shoes" not in visit.text
+
+
 # ---- what its keys do -----------------------------------------------------------------------------------------------
 
 
