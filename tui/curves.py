@@ -130,7 +130,9 @@ TABS = (
 )
 RAW, SMOOTHED = Ink("foreground", 0.4), Ink("primary")
 MEASURED = Ink("warning")
-BANDS = (Ink("success"), Ink("accent"), Ink("warning"), Ink("error"))  # from little noise to much
+BANDS = (Ink("success"), Ink("accent"), Ink("warning"), Ink("error"))  # from low noise to high
+BAND_RANGES = ("0–249", "250–499", "500–749", "750–999")  # quarters of the 1000 timesteps of SD 1.5's schedule
+BAND_EDGES = ("t<250", "<500", "<750", "≥750")  # the same, where there is little room
 
 
 def curves_of(tab: Tab, view: RunView) -> list[Curve]:

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from engine.contract.run_state import RunState
 from tui.actions import TABLE, Action, Place
+from tui.curves import BAND_RANGES
 from tui.navigation import ScreenName
 from tui.run_words import STALLED_SIGN
 from tui.wording import state_words
@@ -20,6 +21,7 @@ MOVES = (
     ("Tab", "Move between the parts of a screen; Esc leaves a text field."),
     ("Ctrl+p", "Command palette: every action by its name."),
 )
+BAND_WORDS = f"{BAND_RANGES[0]} (low noise), {', '.join(BAND_RANGES[1:-1])}, {BAND_RANGES[-1]} (high noise)"
 MARKS: dict[Place, tuple[tuple[str, str], ...]] = {
     "runs": (
         ("↓ ↑ →", "validation loss against the one before: better, worse, the same"),
@@ -28,6 +30,7 @@ MARKS: dict[Place, tuple[tuple[str, str], ...]] = {
     "monitor": (
         ("─ ━", "loss of each step, and smoothed"),
         ("◆", "validation loss: held-out pictures, always the same noise"),
+        ("1 2 3 4", f"validation loss by timestep of the noise schedule: {BAND_WORDS}"),
         ("▲", "a checkpoint that can be resumed from"),
         ("!  ✗", "a warning; a step that was skipped, since its loss was not finite"),
         ("◂", "the steps after it were lost, and are done again"),

@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from tui.braille import Ink
-from tui.curves import BANDS, MEASURED, RAW, SMOOTHED, TABS
+from tui.curves import BAND_EDGES, BAND_RANGES, BANDS, MEASURED, RAW, SMOOTHED, TABS
 from tui.run_view import RunView
 from tui.settings import Settings
 from tui.widgets.run_plot import RunPlot
@@ -54,9 +54,10 @@ class PlotPane(Vertical):
         self._say()
 
     def _say(self) -> None:
-        state = self._state()
-        remarks = [Content("  ").join([*state, *legend]) for legend in (*self._legends(), [])]
-        self._line.show(self.plot.tab, remarks)
+        state, legends = self._state(), self._legends()
+        remarks = [Content("  ").join([*state, *legend]) for legend in legends]
+        remarks += [Content(" ").join([*state, *legend]) for legend in legends[-1:]]
+        self._line.show(self.plot.tab, [*remarks, Content("  ").join(state)])
 
     def _state(self) -> list[Content]:
         """How the plot is looked at, as far as that is not the usual way."""
@@ -74,16 +75,20 @@ class PlotPane(Vertical):
         match TABS[self.plot.tab].id:
             case "loss":
                 inks = (RAW, SMOOTHED, MEASURED)
-                words = (("─ each step", "━ smoothed", "◆ validation"), ("─ raw", "━ avg", "◆ val"))
+                full, short = ("─ each step", "━ smoothed", "◆ validation"), ("─ raw", "━ avg", "◆ val")
+                return [_signs(words, inks) for words in (full, short, ("─raw", "━avg", "◆val"))]
             case "validation":
+                first, *between, last = (f"{number} {name}" for number, name in enumerate(BAND_RANGES, start=1))
+                edges = [f"{number} {name}" for number, name in enumerate(BAND_EDGES, start=1)]
                 return [
-                    _signs(("1 little noise", "2", "3", "4 much noise"), BANDS),
-                    _signs(("1 little", "2", "3", "4 much noise"), BANDS),
+                    _signs((f"timesteps {first}, low noise", *between, f"{last}, high noise"), BANDS),
+                    _signs((f"timesteps {first}", *between, last), BANDS),
+                    [Content(" ").join(_signs(edges, BANDS))],
+                    [Content(" … ").join(_signs((edges[0], "4 t≥750"), (BANDS[0], BANDS[-1])))],
                     _signs(("1", "2", "3", "4"), BANDS),
                 ]
             case _:
                 return []
-        return [_signs(each, inks) for each in words]
 
 
 def _signs(words: Sequence[str], inks: Sequence[Ink]) -> list[Content]:

@@ -56,21 +56,21 @@ class TabLine(Widget):
 
     def _fitting(self, room: int) -> tuple[Content, Content]:
         """Names and remark that fit together."""
-        both = [self._names(self._labels), self._names(self._short)]
+        ways = [self._names(self._labels), self._names(self._short), self._names(self._short, margin="")]
         for remark in self._remarks:
-            for names in both:
+            for names in ways:
                 if names.cell_length + remark.cell_length + 3 <= room:
                     return names, remark
-        return next((names for names in both if names.cell_length <= room), both[-1]), Content("")
+        return next((names for names in ways if names.cell_length <= room), ways[-1]), Content("")
 
-    def _names(self, labels: Sequence[str]) -> Content:
+    def _names(self, labels: Sequence[str], margin: str = " ") -> Content:
         parts = []
         for index, (label, count) in enumerate(zip(labels, self._counts, strict=True)):
-            text = f" {label} {count} " if count else f" {label} "
+            text = f"{label} {count}" if count else label
             if index == self._chosen:  # no link: that would have a colour of its own
-                parts.append(Content.styled(text, "bold $background on $primary"))
+                parts.append(Content.styled(f" {text} ", "bold $background on $primary"))
             else:
-                parts.append(Content(text).stylize(f"@click=choose({index})"))
+                parts.append(Content(f"{margin}{text}{margin}").stylize(f"@click=choose({index})"))
         return Content.styled("│", RULE).join(parts)
 
     def action_choose(self, index: int) -> None:
