@@ -1,10 +1,12 @@
 """Opens the console, and says at the end how to come back to the run in hand."""
 
 import os
+import sys
 
 from engine.contract.run_dir import RunDir, Workspace
 from engine.contract.run_state import RunState
 from tui.foreground import made
+from tui.hang_up import end_with_terminal
 from tui.image_mode import choose_image_mode
 from tui.naming import reference
 from tui.run_view import view_run
@@ -22,6 +24,7 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
     if run:
         run.config()
     prepare_colours()
+    end_with_terminal(sys.stdin.fileno())
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
     from tui.themes import first_theme
 

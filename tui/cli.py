@@ -197,7 +197,7 @@ def _train(arguments: argparse.Namespace) -> int:
         print(run.name)
         print(f"It runs by itself. Look at it with `shoelora-tui attach {run.name}`.", file=sys.stderr)
         return OBEYED
-    if arguments.console and sys.stdout.isatty():
+    if arguments.console and not _no_terminals():
         return _open_console(run.workspace, run, arguments.images)
     print(f"Run {run.name} started; it goes on even if this terminal is closed.", flush=True)
     return follow_training(run)
@@ -235,13 +235,18 @@ def _open_runs(arguments: argparse.Namespace) -> int:
 
 
 def _open_console(workspace: Workspace, run: RunDir | None, images: str | None, readonly: bool = False) -> int:
-    if run and not sys.stdout.isatty():
-        raise RunError(
-            "The console needs a terminal", "Standard output is none.", f"Use `shoelora-tui watch {run.name}`."
-        )
+    if missing := _no_terminals():
+        instead = f"watch {run.name}" if run else "runs"
+        raise RunError("The console needs a terminal", f"{missing[0]} is none.", f"Use `shoelora-tui {instead}`.")
     from tui.app import open_console  # Textual; no other command waits for it
 
     return open_console(workspace, run, readonly, images)
+
+
+def _no_terminals() -> list[str]:
+    """Those of the three that the console needs for its keys and its picture, and that are no terminal."""
+    streams = {"Standard output": sys.stdout, "Standard input": sys.stdin, "Standard error": sys.stderr}
+    return [name for name, stream in streams.items() if not (stream and stream.isatty())]
 
 
 if __name__ == "__main__":
