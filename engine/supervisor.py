@@ -131,7 +131,7 @@ class Supervisor:
         """Restart the worker, unless the run was to end anyway or it dies too often."""
         asked = self._is_pending(p.RestartWorker)
         self._pause_next = self._pause_next or self._record.state is RunState.PAUSED
-        self._record.write(p.WorkerDied("it was ended on command, to be started again" if asked else cause, self._step))
+        self._record.write(p.WorkerDied(p.ENDED_ON_COMMAND if asked else cause, self._step))
         if self._terminated or (self._is_pending(p.Stop) and not asked):
             self._record.write(p.StateChanged("stopping"))
             self._record.write(p.StateChanged("stopped", "the worker died before it could save"))

@@ -111,3 +111,17 @@ def prompts(sheets: Sequence[Sheet]) -> list[str]:
     for sheet in sheets:
         found |= {place: photo.prompt for place, photo in enumerate(sheet.photos) if photo and photo.prompt}
     return [found.get(place, "") for place in range(max((len(sheet.photos) for sheet in sheets), default=0))]
+
+
+def newest_images(images: Sequence[ValidationImageSaved], expected: int) -> list[ValidationImageSaved]:
+    """The images of the newest validation, by index.
+
+    While it is under way, those of the last validation stand in for the ones yet to come, up to `expected`.
+    """
+    if not images:
+        return []
+    newest = images[-1].step
+    before = max((image.step for image in images if image.step < newest), default=newest)
+    chosen = {image.index: image for image in images if image.step == before and image.index < expected}
+    chosen |= {image.index: image for image in images if image.step == newest}
+    return [chosen[index] for index in sorted(chosen)]

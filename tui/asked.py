@@ -30,8 +30,8 @@ class AskedCommands:
         else:
             self._sent[command_id] = press
 
-    def refused(self, press: int) -> None:
-        """The supervisor did not take it."""
+    def forget(self, press: int) -> None:
+        """Nothing will be recorded of it: the supervisor did not take it, or no supervisor was needed."""
         self._waiting.pop(press, None)
 
     def recorded(self, command_ids: Iterable[str]) -> None:

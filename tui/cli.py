@@ -139,10 +139,14 @@ def _add_sampling(sample: CommandParser) -> None:
 
 
 def _add_run_commands(commands: Commands) -> None:
-    _add(commands, "runs", "list all runs", act=lambda a: run_commands.show_runs(_workspace(a)))
+    runs = _add(commands, "runs", "list all runs", act=lambda a: run_commands.show_runs(_workspace(a), a.json))
+    runs.add_argument("--json", action="store_true", help="one JSON object per line instead of columns")
     status = _add(commands, "status", "where a run stands", act=lambda a: run_commands.show_status(_run(a), a.json))
     status.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    watch = _add(commands, "watch", "print what happens in a run, line by line", act=lambda a: watch_lines(_run(a)))
+    watch = _add(
+        commands, "watch", "print what happens in a run, line by line", act=lambda a: watch_lines(_run(a), a.json)
+    )
+    watch.add_argument("--json", action="store_true", help="one JSON object per event, all that the journal has of it")
     orders: dict[str, tuple[str, p.Command]] = {
         "pause": ("hold a run still, with everything in memory", p.Pause()),
         "checkpoint": ("save a checkpoint now", p.SaveCheckpoint()),

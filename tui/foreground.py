@@ -10,7 +10,8 @@ from engine.contract.errors import RunError
 from engine.contract.journal import follow
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
-from tui.run_view import RunView, view_run
+from engine.contract.wire import encode_record
+from tui.run_view import RunView, new_view, view_run
 from tui.wording import duration, loss, pace
 
 PHASE_INTERVAL = 5.0  # seconds between two lines about one phase; caching reports every single picture
@@ -42,11 +43,14 @@ class LineWriter:
             print(line, flush=True)
 
 
-def watch_lines(run: RunDir) -> int:
+def watch_lines(run: RunDir, as_json: bool = False) -> int:
     """Print all that happened and happens, until the run ends. Returns 0 if it ended well, else 1."""
     writer = LineWriter()
     for record in follow(run.journal, until=lambda: not run.is_live()):
-        writer.show(record)
+        if as_json:
+            print(encode_record(record), flush=True)
+        else:
+            writer.show(record)
     return _end(run)
 
 
@@ -56,7 +60,7 @@ def follow_training(run: RunDir) -> int:
     The first Ctrl-C asks the run to save and stop, the second leaves it to itself. Returns 0 if the run finished or
     stopped on request, 1 if it failed, 130 if it was left.
     """
-    view = RunView(run.name, run.config().max_train_steps)
+    view = new_view(run)
     try:
         try:
             _show_until_end(run, view)

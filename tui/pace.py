@@ -38,6 +38,15 @@ def trend(steps: StepHistory) -> float | None:
     return change if abs(change) >= STEADY else 0.0
 
 
+def validations_left(step: int, max_train_steps: int, validation_steps: int) -> int:
+    """Validations by schedule after a step: at every multiple of the interval, and after the last step. 0 where the
+    interval is unknown.
+    """
+    if not validation_steps or step >= max_train_steps:
+        return 0
+    return -(-max_train_steps // validation_steps) - step // validation_steps
+
+
 def _pace(steps: StepHistory, first: int, last: int) -> float | None:
     first = max(first, 0)
     seconds = steps.seconds.total(first, last) if last > first else 0.0

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from typing import Any
 
 from engine import control
 from engine.contract import protocol as p
@@ -11,7 +12,7 @@ from engine.contract.journal import follow, replay
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.run_state import RunState
 from tui.foreground import LineWriter
-from tui.run_status import status
+from tui.run_status import status, status_lines
 from tui.run_view import RunView, view_run
 from tui.wording import NOTHING, duration, loss, pace, state_words
 
@@ -19,9 +20,13 @@ DAMAGED = "? damaged"
 HEADINGS = ("RUN", "STATE", "STEP", "VALIDATION", "PACE", "LEFT", "STARTED")
 
 
-def show_runs(workspace: Workspace) -> int:
-    """Print a table of all runs, the one last started on top."""
+def show_runs(workspace: Workspace, as_json: bool = False) -> int:
+    """Print a table of all runs, the one last started on top; or of each the object of `status --json`."""
     runs = list_runs(workspace)
+    if as_json:
+        for run in reversed(runs):
+            print(json.dumps(_object(run)))
+        return 0
     if not runs:
         print(f"No runs in {workspace.outputs} yet. Start one with `shoelora-tui train --config demo`.")
         return 0
@@ -30,6 +35,14 @@ def show_runs(workspace: Workspace) -> int:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
+
+
+def _object(run: RunDir) -> dict[str, Any]:
+    """A run's status; of one whose files are damaged, name and state alone."""
+    try:
+        return status(view_run(run))
+    except (ShoeloraError, OSError, ValueError):
+        return {"name": run.name, "state": "damaged"}
 
 
 def _row(run: RunDir) -> tuple[str, ...]:
@@ -58,34 +71,6 @@ def show_status(run: RunDir, as_json: bool) -> int:
     view = view_run(run)
     print(json.dumps(status(view), indent=2) if as_json else "\n".join(status_lines(view)))
     return 0
-
-
-def status_lines(view: RunView) -> list[str]:
-    """Where a run stands, for people."""
-    known = status(view)
-    reason = f" Reason: {view.state_reason}." if view.state_reason else ""
-    lines = [
-        f"{view.name}: {state_words(view.state, view.stalled_seconds)}, {view.state.meaning}.{reason}",
-        f"  step          {view.step} of {view.max_train_steps}",
-        f"  train loss    {loss(known['train_loss'])}",
-        f"  validation    {loss(known['validation_loss'])}",
-        f"  pace          {pace(view.steps_per_minute)}",
-    ]
-    if view.eta_seconds is not None:
-        lines[-1] += f", {duration(view.eta_seconds)} left"
-    if view.phase:
-        lines.append(f"  now           {view.phase.phase} {view.phase.done}/{view.phase.total}")
-    if not view.state.is_final:
-        lines.append(f"  processes     supervisor {view.supervisor_pid}, worker {view.worker_pid or NOTHING}")
-    if view.stalled_seconds is not None:
-        lines.append("  stalled       `shoelora-tui restart-worker` goes on from the newest good checkpoint")
-    if view.restarts:
-        lines.append(f"  restarts      {view.restarts}")
-    lines += [f"  checkpoint    {saved.path} ({saved.why})" for saved in view.checkpoints]
-    lines += [f"  warning       {warning.what}. {warning.remedy}" for warning in view.warnings]
-    if view.failure:
-        lines.append(f"  failed        {view.failure.what} Why: {view.failure.why} Do: {view.failure.remedy}")
-    return lines
 
 
 def command(run: RunDir, order: p.Command) -> int:

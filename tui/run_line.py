@@ -8,7 +8,7 @@ from engine.contract.errors import ShoeloraError
 from engine.contract.journal import JournalReader
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
-from tui.run_view import RunView
+from tui.run_view import RunView, new_view
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RunTracker:
     def _fold(self, started: float) -> RunLine:
         live = self._run.is_live()  # asked first: a run that ends in between has then recorded its last state
         if self._view is None:
-            self._view = RunView(self._run.name, self._run.config().max_train_steps)
+            self._view = new_view(self._run)
         for record in self._reader.read_new():
             self._view.apply(record)
         self._view.conclude(live)

@@ -52,6 +52,7 @@ class RunView:
 
     name: str
     max_train_steps: int
+    validation_steps: int = 0  # from one validation by schedule to the next; 0 where nobody asks for the time left
     state: RunState = RunState.PREPARING
     state_reason: str = ""
     phase: p.PhaseProgressed | None = None
@@ -80,6 +81,7 @@ class RunView:
     restarts: int = 0
     log_dir: str = ""
     stalled_since: float | None = None  # seconds since 1970; when a stalled worker was last heard of
+    started: float | None = None  # seconds since 1970; the first record
     last_seq: int = 0
     last_time: float = 0.0
 
@@ -104,13 +106,14 @@ class RunView:
                     event.supervisor_pid, event.log_dir, None, 0,
                 )  # fmt: skip
                 self.max_train_steps = event.max_train_steps
+                self.started = self.started or record.time
                 self.first_memory = None
             case p.WorkerStarted():
                 self.worker_pid, self.restarts, self.phase = event.pid, event.restarts, None
             case p.StateChanged():
                 self.state, self.state_reason = RunState(event.state), event.reason
                 if self.state.is_final:
-                    self.phase = None
+                    self.phase, self.last_answer = None, ""
                     self.pending.clear()
             case p.PhaseProgressed():
                 self.phase = None if event.done >= event.total else event
@@ -167,26 +170,13 @@ class RunView:
     def conclude(self, live: bool) -> None:
         """Take into account whether a supervisor held the run's lock before the last records were read."""
         if not live and not self.state.is_final:
-            self.state, self.phase, self.stalled_since = RunState.INTERRUPTED, None, None
+            self.state, self.phase, self.stalled_since, self.last_answer = RunState.INTERRUPTED, None, None, ""
             self.pending.clear()
 
     def newest_log(self, after: int) -> list[LogLine]:
         """The lines that came after the first `after` ones, as far as they are still kept."""
         new = min(self.logged - after, len(self.log))
         return list(self.log)[len(self.log) - new :] if new > 0 else []
-
-    def newest_images(self, expected: int) -> list[p.ValidationImageSaved]:
-        """The images of the newest validation, by index.
-
-        While it is under way, those of the last validation stand in for the ones yet to come, up to `expected`.
-        """
-        if not self.images:
-            return []
-        newest = self.images[-1].step
-        before = max((image.step for image in self.images if image.step < newest), default=newest)
-        chosen = {image.index: image for image in self.images if image.step == before and image.index < expected}
-        chosen |= {image.index: image for image in self.images if image.step == newest}
-        return [chosen[index] for index in sorted(chosen)]
 
     @property
     def stalled_seconds(self) -> float | None:
@@ -214,17 +204,24 @@ class RunView:
         }  # fmt: skip
 
     @property
+    def time_shares(self) -> list[pace.Share]:
+        """Where the time of the whole run goes, validation included."""
+        return pace.shares(self.steps, self.shares, self.validation_seconds)
+
+    @property
     def steps_per_minute(self) -> float | None:
         """Pace over the last steps, without pauses and validations; None before the first step."""
         return pace.now(self.steps)
 
     @property
     def eta_seconds(self) -> float | None:
-        """Time left at the present pace, without validations; None when nobody trains."""
+        """Time left at the present pace, with validations as long as those so far; None when nobody trains."""
         steps_per_minute = self.steps_per_minute
-        if steps_per_minute is None or self.state.is_final:
+        if steps_per_minute is None or self.state.is_final or self.stalled_since is not None:
             return None
-        return (self.max_train_steps - self.step) * 60 / steps_per_minute
+        training = (self.max_train_steps - self.step) * 60 / steps_per_minute
+        each = self.validation_seconds / len(self.validation_losses) if self.validation_losses else 0.0
+        return training + each * pace.validations_left(self.step, self.max_train_steps, self.validation_steps)
 
 
 def is_validation(event: p.Event) -> bool:
@@ -234,10 +231,16 @@ def is_validation(event: p.Event) -> bool:
     return isinstance(event, p.ValidationLossMeasured | p.ValidationImageSaved)
 
 
+def new_view(run: RunDir) -> RunView:
+    """A view of a run of which no record was applied yet. Raises ConfigError if its config.json is damaged."""
+    config = run.config()
+    return RunView(run.name, config.max_train_steps, config.validation_steps)
+
+
 def view_run(run: RunDir) -> RunView:
     """A view of everything recorded so far, with `interrupted` concluded from the free lock."""
     live = run.is_live()  # asked first: a run that ends in between has then recorded its last state
-    view = RunView(run.name, run.config().max_train_steps)
+    view = new_view(run)
     for record in read_records(run.journal):
         view.apply(record)
     view.conclude(live)

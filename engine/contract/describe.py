@@ -4,6 +4,16 @@ import time
 
 from engine.contract import protocol as p
 
+COMMAND_WORDS = {
+    "Pause": "Pause", "Resume": "Resume", "SaveCheckpoint": "Checkpoint", "Validate": "Validation", "Stop": "Stop",
+    "RestartWorker": "Restart of the worker",
+}  # fmt: skip
+
+
+def command_words(command: str) -> str:
+    """What people call a command, by its class name as events carry it."""
+    return COMMAND_WORDS.get(command, command)
+
 
 def describe(event: p.Event) -> str:
     """What happened, in one line; empty for events that only a machine reads."""
@@ -59,11 +69,11 @@ def describe(event: p.Event) -> str:
         case p.WarningRaised(what=what, why=why, remedy=remedy):
             return f"Warning: {what}. Why: {why} Do: {remedy}"
         case p.CommandAccepted(command=command):
-            return f"{command} was asked for"
+            return f"{command_words(command)} was asked for"
         case p.CommandRejected(command=command, reason=reason):
-            return f"{command} was refused: {reason}"
+            return f"{command_words(command)} was refused: {reason}"
         case p.CommandCompleted(command=command, outcome=outcome):
-            return f"{command} done: {outcome}"
+            return f"{command_words(command)} done: {outcome}"
         case p.WorkerStalled(seconds=seconds):
             return f"Nothing was heard of the worker for {duration(seconds)}"
         case p.WorkerDied(cause=cause, step=step):

@@ -230,6 +230,9 @@ class CommandCompleted(Struct, frozen=True):
     outcome: str
 
 
+ENDED_ON_COMMAND = "it was ended on command, to be started again"  # the cause of a death that nobody needs to look into
+
+
 class WorkerDied(Struct, frozen=True):
     """The worker ended without saying goodbye."""
 

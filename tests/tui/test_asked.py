@@ -25,7 +25,7 @@ def test_the_journal_may_be_faster_than_the_answer() -> None:
 def test_a_refusal_ends_it_and_leaves_the_others() -> None:
     asked = AskedCommands()
     first, _second = asked.ask("Pause"), asked.ask("Validate")
-    asked.refused(first)
+    asked.forget(first)
     assert asked.commands == ["Validate"]
 
 

@@ -323,3 +323,19 @@ def test_no_row_of_events_makes_it_stumble(
     for finding in diagnose(Facts(view, machine, shares)):
         assert finding.measured
         assert all(one.what is not None and one.evidence is not None for one in finding.diagnoses)
+
+
+def test_a_worker_that_hangs_is_named_with_how_to_end_it() -> None:
+    (one,) = found(*HEALTHY, p.WorkerStalled(7200.0))["Other trouble"]
+    assert one.what == "The worker hangs" and "restart-worker" in one.remedy
+
+
+def test_a_run_that_was_cut_off_is_named_with_how_to_go_on() -> None:
+    view = view_of(*HEALTHY)
+    view.conclude(live=False)
+    (one,) = next(one.diagnoses for one in diagnose(Facts(view)) if one.question == "Other trouble")
+    assert "step 300" in one.evidence and "shoelora-tui resume" in one.remedy
+
+
+def test_a_worker_that_was_restarted_on_command_is_no_trouble() -> None:
+    assert found(*HEALTHY, p.WorkerDied(p.ENDED_ON_COMMAND, 300))["Other trouble"] == ()

@@ -12,12 +12,15 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from engine.contract import protocol as p
+from engine.contract.errors import RunError
 from engine.contract.journal import JournalWriter
+from engine.contract.run_dir import RunDir
 from tests.tui.consoles import console_on, monitor_of
 from tui.console import ConsoleApp
 from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.help import HelpScreen
 from tui.screens.monitor import MonitorScreen
+from tui.screens.runs import RunsScreen
 from tui.screens.stop_dialog import StopDialog
 from tui.widgets.details import Details
 from tui.widgets.log_pane import LogPane
@@ -76,7 +79,7 @@ async def test_shows_where_a_run_stands(recorded: RecordedRun) -> None:
     recorded.half_way()
     async with watching(recorded) as console:
         await console.shows(
-            "▶ running", "demo_noon", "cpu fp32", "step 37/60", "62%", "epoch 3", "42.9 steps/min", "32 s left",
+            "▶ running", "demo_noon", "cpu fp32", "step 37/60", "62%", "epoch 3", "42.9 steps/min", "37 s left",
             "loss 0.1869", "val 0.2354", "lr 1.1e-03", "gpu 3.4/10.7 GiB", "mem 1.4 GiB",
         )  # fmt: skip
         await console.shows("Pictures at step 20", "red casual", "▀", "◆", "▲", "Checkpoint checkpoints/checkpoint-20")
@@ -218,9 +221,9 @@ async def test_a_run_whose_supervisor_is_gone_is_interrupted(recorded: RecordedR
         await console.shows("▶ running")
         recorded.die()
         await console.shows(
-            "! interrupted", "Interrupted at step 37", "→ Go on with `shoelora-tui resume \\S*demo_noon"
+            "! interrupted", "Interrupted at step 37", "→ p goes on, as does `shoelora-tui resume \\S*demo_noon"
         )
-        assert console.app.screen.query_one("#pause", Button).disabled
+        assert not console.app.screen.query_one("#resume", Button).disabled
 
 
 async def test_a_finished_run_says_where_the_adapter_is(recorded: RecordedRun) -> None:
@@ -237,7 +240,9 @@ async def test_a_failed_run_says_what_why_and_what_to_do(recorded: RecordedRun) 
     recorded.tell(p.StateChanged("failed"))
     recorded.die()
     async with watching(recorded) as console:
-        await console.shows("✗ failed", "✗ The loss is not finite. img_07 gave NaN.", "→ Lower learning_rate. Then: `")
+        await console.shows(
+            "✗ failed", "✗ The loss is not finite. img_07 gave NaN.", "→ Lower learning_rate. Then p goes"
+        )
 
 
 async def test_the_newest_warning_is_on_top_until_it_is_dismissed(recorded: RecordedRun) -> None:
@@ -336,7 +341,43 @@ async def test_a_resumed_run_comes_back_to_life(recorded: RecordedRun) -> None:
         assert "Stopped at step" not in console.text
 
 
-@pytest.mark.parametrize("key", ["q", "escape", "ctrl+q"])
+async def test_escape_goes_back_to_all_runs(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    async with watching(recorded) as console:
+        await console.pilot.press("escape")
+        await console.until(lambda: isinstance(console.app.screen, RunsScreen), "all runs")
+
+
+async def test_an_ended_run_is_started_again(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.half_way()
+    recorded.tell(p.StateChanged("stopping"), p.StateChanged("stopped"))
+    recorded.die()
+    restarted: list[RunDir] = []
+    monkeypatch.setattr("engine.control.restart", restarted.append)
+    async with watching(recorded) as console:
+        await console.shows("■ stopped", "p goes on", "p Resume")
+        await console.pilot.press("p")
+        await console.until(lambda: restarted == [recorded.dir], "the restart")
+
+
+async def test_an_ended_run_that_cannot_be_started_says_why(
+    recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.half_way()
+    recorded.die()
+
+    def fail(_run: RunDir) -> None:
+        raise RunError("The disk is full", "0 bytes are free.", "Make room.")
+
+    monkeypatch.setattr("engine.control.restart", fail)
+    async with watching(recorded) as console:
+        await console.shows("! interrupted")
+        await console.pilot.press("p")
+        await console.shows("The disk is full", "Make room")
+        assert "Resume asked for" not in console.text
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
 async def test_leaving_asks_nothing(recorded: RecordedRun, key: str) -> None:
     recorded.half_way()
     async with watching(recorded) as console:

@@ -36,3 +36,13 @@ def test_the_shares_add_up_with_validation_by_its_own_time() -> None:
     assert shares["backward"] == pytest.approx(0.75 * 0.55)
     assert sum(shares.values()) == pytest.approx(1)
     assert pace.shares(steps, {}, 20.0) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "last", "every", "left"),
+    [(0, 200, 50, 4), (49, 200, 50, 4), (50, 200, 50, 3), (190, 220, 50, 2), (220, 220, 50, 0), (7, 9, 0, 0)],
+)
+def test_validations_are_left_at_every_interval_and_after_the_last_step(
+    step: int, last: int, every: int, left: int
+) -> None:
+    assert pace.validations_left(step, last, every) == left

@@ -15,6 +15,7 @@ from engine.contract import protocol as p
 from engine.contract.journal import JournalReader, read_records
 from engine.contract.run_state import RunState
 from engine.contract.wire import encode_record
+from tui.album import newest_images
 from tui.run_status import status
 from tui.run_view import LOG_LINES, LostSteps, RunView, view_run
 
@@ -40,25 +41,74 @@ def image(step: int, index: int) -> p.ValidationImageSaved:
 def test_status_of_a_live_run(recorded: RecordedRun) -> None:
     recorded.half_way()
     recorded.tell(p.WarningRaised("what", "why", "remedy"))
-    told = status(view_run(recorded.dir))
-    assert json.loads(json.dumps(told)) == told
+    told = json.loads(json.dumps(status(view_run(recorded.dir))))
+    losses, memory, prepared = told.pop("validation_losses"), told.pop("memory"), told.pop("prepared")
+    assert [(one["step"], len(one["bands"])) for one in losses] == [(0, 4), (20, 4)]
+    assert (memory["process"], prepared["train_samples"]) == (1_503_238_553, 88)
+    pictures = told.pop("pictures")
+    assert [(one["step"], one["seed"]) for one in pictures] == [(s, 42 + i) for s in (0, 20) for i in range(4)]
     assert told == {
         "name": "demo_noon",
         "state": "running",
+        "reason": "",
+        "started": 1_780_000_001.0,
+        "last_event": 1_780_000_056.0,
+        "phase": None,
         "step": 37,
         "max_train_steps": 60,
-        "train_loss": pytest.approx(0.186942, abs=1e-6),
-        "validation_loss": pytest.approx(0.235439, abs=1e-6),
         "steps_per_minute": 42.86,
-        "eta_seconds": 32,
+        "mean_steps_per_minute": 42.86,
+        "eta_seconds": 37,
+        "time_shares": {},
+        "epoch": 3,
+        "train_loss": pytest.approx(0.186942, abs=1e-6),
+        "learning_rate": pytest.approx(1.075e-3),
+        "gradient_norm": pytest.approx(0.6),
+        "validation_loss": pytest.approx(0.235439, abs=1e-6),
         "supervisor_pid": 4001,
         "worker_pid": 4002,
         "stalled_seconds": None,
         "restarts": 0,
-        "checkpoints": [{"step": 20, "path": "checkpoints/checkpoint-20", "why": "schedule"}],
+        "checkpoints": [
+            {
+                "step": 20,
+                "path": "checkpoints/checkpoint-20",
+                "why": "schedule",
+                "bytes": 220_000,
+                "saved": 1_780_000_037.0,
+            },
+        ],
+        "adapter": [],
+        "asked": [],
+        "warnings": [{"step": 37, "time": 1_780_000_056.0, "what": "what", "why": "why", "remedy": "remedy"}],
+        "failure": None,
+        "log_dir": "logs/2026-05-28/train_demo/120000",
         "last_seq": 56,
-        "warnings": [{"what": "what", "why": "why", "remedy": "remedy"}],
     }
+
+
+def test_the_time_left_counts_the_validations_to_come_and_is_unknown_while_the_worker_hangs() -> None:
+    view = RunView("one", 60, validation_steps=10)
+    events: list[p.Event] = [
+        p.StateChanged("running"),
+        *map(step, range(1, 11)),
+        p.ValidationLossMeasured(10, 1.0, (1.0,) * 4),
+    ]
+    for seq, event in enumerate(events, start=1):
+        view.apply(p.Record(seq, 3.0 * seq, event))
+    assert view.validation_seconds == 3
+    assert view.eta_seconds == pytest.approx(50 * 1.5 + 5 * 3)
+    view.apply(p.Record(99, 99.0, p.WorkerStalled(60.0)))
+    assert view.eta_seconds is None
+
+
+def test_status_of_a_failed_run_says_what_why_and_what_to_do(recorded: RecordedRun) -> None:
+    recorded.half_way()
+    recorded.tell(p.RunFailed("what", "why", "remedy"), p.StateChanged("failed", "what"))
+    recorded.die()
+    told = status(view_run(recorded.dir))
+    assert told["failure"] == {"what": "what", "why": "why", "remedy": "remedy"}
+    assert (told["state"], told["reason"], told["worker_pid"], told["eta_seconds"]) == ("failed", "what", None, None)
 
 
 def test_a_run_without_a_supervisor_is_interrupted(recorded: RecordedRun) -> None:
@@ -148,7 +198,7 @@ def test_pace_is_of_the_last_steps_and_time_left_follows_it() -> None:
 def test_nothing_is_known_before_the_first_step() -> None:
     view = view_of()
     assert (view.step, view.steps_per_minute, view.eta_seconds) == (0, None, None)
-    assert view.newest_images(4) == []
+    assert newest_images(view.images, 4) == []
 
 
 def test_a_command_is_pending_until_it_is_answered() -> None:
@@ -159,18 +209,18 @@ def test_a_command_is_pending_until_it_is_answered() -> None:
     view.apply(p.Record(3, 3.0, p.CommandCompleted("Pause", "after step 3"), "a"))
     view.apply(p.Record(4, 4.0, p.CommandRejected("Validate", "no data"), "b"))
     assert view.pending == {}
-    assert view.last_answer == "Validate was refused: no data"
+    assert view.last_answer == "Validation was refused: no data"
 
 
 def test_images_of_the_last_validation_stand_in_until_the_new_ones_come() -> None:
     events = [image(0, 0), image(0, 1), image(0, 2), image(20, 0), image(20, 1)]
-    assert [(one.step, one.index) for one in view_of(*events).newest_images(3)] == [(20, 0), (20, 1), (0, 2)]
-    assert [(one.step, one.index) for one in view_of(*events).newest_images(2)] == [(20, 0), (20, 1)]
+    assert [(one.step, one.index) for one in newest_images(view_of(*events).images, 3)] == [(20, 0), (20, 1), (0, 2)]
+    assert [(one.step, one.index) for one in newest_images(view_of(*events).images, 2)] == [(20, 0), (20, 1)]
 
 
 def test_an_image_drawn_again_replaces_the_first() -> None:
     again = p.ValidationImageSaved(20, 0, "validation/again.png", "a shoe", 42)
-    assert view_of(image(20, 0), again).newest_images(1) == [again]
+    assert newest_images(view_of(image(20, 0), again).images, 1) == [again]
 
 
 def test_a_phase_ends_when_all_is_done() -> None:

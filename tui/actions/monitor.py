@@ -6,7 +6,7 @@ from tui.actions.action import Action
 
 STEERING: tuple[Action, ...] = (
     Action("pause", "p", "Pause", "Hold still at the next boundary; everything stays in memory.", Pause),
-    Action("resume", "p", "Resume", "Go on after a pause.", Resume),
+    Action("resume", "p", "Resume", "Go on after a pause, or from the newest good checkpoint of an ended run.", Resume),
     Action("checkpoint", "c", "Checkpoint", "Save a checkpoint of the last completed step now.", SaveCheckpoint),
     Action("validate", "v", "Validate", "Measure the validation loss and draw the validation images now.", Validate),
     Action("stop", "s", "Stop", "End the run; asks first whether to save.", Stop),
@@ -30,6 +30,7 @@ LOOKING: tuple[Action, ...] = (
     Action("dismiss", "x", "Dismiss", "Hide the warning on top; it stays in the log."),
     Action("diagnosis", "d", "Diagnosis", "What may be wrong with this run, with figures and what to do."),
     Action("gallery", "g", "Gallery", "All pictures that this run drew."),
+    Action("back", "escape", "Back", "End finding, then looking at a step; then show all runs."),
     Action("folder", "o", "Folder", "Open the run's folder on the desktop."),
     Action("copy", "y", "Copy path", "Put the path of the run's folder on the clipboard."),
 )
@@ -46,13 +47,15 @@ def action(identity: str) -> Action:
 
 def is_offered(entry: Action, state: RunState) -> bool:
     """Whether an action is shown at all: pause and resume share one key and one place."""
-    paused = state is RunState.PAUSED
-    return not ((entry.command is Resume and not paused) or (entry.command is Pause and paused))
+    holds = state is RunState.PAUSED or state.is_resumable
+    return not ((entry.command is Resume and not holds) or (entry.command is Pause and holds))
 
 
 def is_enabled(entry: Action, state: RunState, readonly: bool) -> bool:
-    """Whether an action would be obeyed now, as the contract's table has it."""
-    return entry.command is None or (not readonly and is_allowed(state, entry.command))
+    """Whether an action would be obeyed now, as the contract's table has it; an ended run is resumed by starting it."""
+    if entry.command is None:
+        return True
+    return not readonly and (is_allowed(state, entry.command) or (entry.command is Resume and state.is_resumable))
 
 
 def label_of(command_name: str) -> str:

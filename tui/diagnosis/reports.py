@@ -1,6 +1,8 @@
-"""What the run itself reported: its failure first, then its warnings and dead workers, the newest first."""
+"""What the run itself reported: that it hangs or was cut off, its failure, its warnings and its dead workers."""
 
 from engine.contract import protocol as p
+from engine.contract.describe import duration
+from engine.contract.run_state import RunState
 from tui.diagnosis.finding import Diagnosis, Facts, Finding
 
 QUESTION = "Other trouble"
@@ -13,14 +15,23 @@ def reports(facts: Facts, told: set[str]) -> Finding:
     if view is None:
         return Finding(QUESTION, (), "no run is looked at")
     found: list[Diagnosis] = []
+    if view.stalled_seconds is not None:
+        found.append(_stalled(view.stalled_seconds))
+    if view.state is RunState.INTERRUPTED:
+        found.append(_interrupted(view.step))
     if view.failure:
         found.append(Diagnosis(view.failure.what, view.failure.why, view.failure.remedy))
     found += [Diagnosis(one.what, one.why, one.remedy) for one in reversed(view.warnings)]
-    deaths = [(step, event.cause) for step, event in view.setbacks if isinstance(event, p.WorkerDied)]
+    deaths = [
+        (step, event.cause)
+        for step, event in view.setbacks
+        if isinstance(event, p.WorkerDied) and event.cause != p.ENDED_ON_COMMAND
+    ]
     if deaths:
         step, cause = deaths[-1]
         times = "once" if len(deaths) == 1 else f"{len(deaths)} times"
-        remedy = f"It was started again from the newest checkpoint. What it said last is in {view.log_dir}."
+        again = "It was started again from the newest checkpoint, or from the beginning where there is none."
+        remedy = f"{again} What it said last is in {view.log_dir}."
         found.append(Diagnosis(f"The worker died {times}", f"The last time after step {step}: {cause}.", remedy))
     distinct: dict[str, Diagnosis] = {}
     for one in found:
@@ -30,3 +41,20 @@ def reports(facts: Facts, told: set[str]) -> Finding:
     count = len(view.warnings)
     measured = f"{count} warning{'' if count == 1 else 's'}, {len(deaths)} dead worker{'' if len(deaths) == 1 else 's'}"
     return Finding(QUESTION, newest, measured)
+
+
+def _stalled(seconds: float) -> Diagnosis:
+    return Diagnosis(
+        "The worker hangs",
+        f"Nothing was heard of it for {duration(seconds)}, much longer than its own pace explains.",
+        "Wait if the machine sleeps, swaps or has other work; else end it by force with k on the Monitor, or "
+        "`shoelora-tui restart-worker`: it goes on from the newest good checkpoint.",
+    )
+
+
+def _interrupted(step: int) -> Diagnosis:
+    return Diagnosis(
+        "The run was cut off",
+        f"Its supervisor was gone after step {step}: a power cut, a restart of the machine, or a kill.",
+        "Resume it with p on the Monitor, or `shoelora-tui resume`: it goes on from the newest good checkpoint.",
+    )

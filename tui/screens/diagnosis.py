@@ -76,7 +76,7 @@ class DiagnosisScreen(ModalScreen[None]):
         self._look()
 
     def _look(self) -> None:
-        shares = self._view.shares if self._view else {}
+        shares = {one.name: one.share for one in self._view.time_shares} if self._view else {}
         findings = diagnose(Facts(self._view, self._machine, shares, self._checks))
         if findings != self._findings:
             self._findings = findings

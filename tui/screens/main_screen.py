@@ -107,6 +107,10 @@ class MainScreen(Screen[None]):
         """The actions of this screen that are offered now."""
         return [entry for entry in TABLE[self.SCREEN] if self.check_action("act", (entry.id,))]
 
+    def act_when_ready(self, identity: str) -> None:
+        """Do what an action says once this screen, which may just have been made, can."""
+        self.call_after_refresh(self.action_act, identity)
+
     def action_act(self, identity: str) -> None:
         """Do what an action of the table says."""
         getattr(self, "act_" + identity.replace(".", "_").replace("-", "_"))()

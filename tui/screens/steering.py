@@ -1,18 +1,19 @@
 """SteeringScreen: the half of the Monitor that sends commands to the run, and says at once that they were sent."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.message import Message
 
 from engine import control
-from engine.contract.errors import RunError
+from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import Command, Pause, RestartWorker, Resume, SaveCheckpoint, Stop, Validate
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import is_allowed, why_not
 from tui.actions.monitor import action, is_offered, label_of
 from tui.asked import AskedCommands
-from tui.run_view import RunView
+from tui.run_view import new_view
 from tui.screens.command_dialog import CommandDialog
 from tui.screens.main_screen import MainScreen
 from tui.screens.restart_dialog import RestartDialog
@@ -33,16 +34,22 @@ class SteeringScreen(MainScreen):
 
     @dataclass
     class CommandRefused(Message):
-        """The supervisor has not taken a command."""
+        """The supervisor has not taken a command, or an ended run could not be started again."""
 
         press: int
-        error: RunError
+        error: ShoeloraError
+
+    @dataclass
+    class StartedAgain(Message):
+        """An ended run has a supervisor again."""
+
+        press: int
 
     def __init__(self, run: RunDir, readonly: bool) -> None:
         super().__init__()
         self.run = run
         self.readonly = readonly
-        self.view = RunView(run.name, run.config().max_train_steps)
+        self.view = new_view(run)
         self.asked = AskedCommands()
 
     def show_state(self) -> None:
@@ -60,8 +67,11 @@ class SteeringScreen(MainScreen):
         self._ask(Pause())
 
     def act_resume(self) -> None:
-        """Ask for the end of a pause."""
-        self._ask(Resume())
+        """Ask for the end of a pause, or start an ended run again from its newest good checkpoint."""
+        if self.view.state.is_resumable and not self.readonly:
+            self._start(Resume(), self._start_again)
+        else:
+            self._ask(Resume())
 
     def act_checkpoint(self) -> None:
         """Ask for a checkpoint."""
@@ -99,20 +109,34 @@ class SteeringScreen(MainScreen):
         return False
 
     def _ask(self, command: Command) -> None:
-        """Send a command from a thread, since a supervisor may take its time to answer."""
-        if not self._may(type(command)):
-            return
+        """Send a command, if it can be sent now."""
+        if self._may(type(command)):
+            self._start(command, self._send)
+
+    def _start(self, command: Command, act: Callable[[Command, int], None]) -> None:
+        """Show that a command was asked for, and act in a thread: a supervisor may take its time to answer."""
         press = self.asked.ask(type(command).__name__)
         self.show_state()
-        threading.Thread(target=self._send, args=(command, press), daemon=True).start()  # detaching never waits for it
+
+        def work() -> None:
+            try:
+                act(command, press)
+            except ShoeloraError as error:
+                self.post_message(self.CommandRefused(press, error))
+
+        threading.Thread(target=work, daemon=True).start()  # detaching never waits for it
 
     def _send(self, command: Command, press: int) -> None:
-        try:
-            request = control.send(self.run, command)
-        except RunError as error:
-            self.post_message(self.CommandRefused(press, error))
-        else:
-            self.post_message(self.CommandSent(press, request.id))
+        self.post_message(self.CommandSent(press, control.send(self.run, command).id))
+
+    def _start_again(self, _command: Command, press: int) -> None:
+        control.restart(self.run)
+        self.post_message(self.StartedAgain(press))
+
+    def on_steering_screen_started_again(self, message: StartedAgain) -> None:
+        """From here on the journal tells what the run does."""
+        self.asked.forget(message.press)
+        self.show_state()
 
     def on_steering_screen_command_sent(self, message: CommandSent) -> None:
         """From here on the journal tells what becomes of it."""
@@ -121,7 +145,7 @@ class SteeringScreen(MainScreen):
 
     def on_steering_screen_command_refused(self, message: CommandRefused) -> None:
         """Say what happened, why, and what to do."""
-        self.asked.refused(message.press)
+        self.asked.forget(message.press)
         self.show_state()
         error = message.error
         self.say(f"{error.why}\n{error.remedy}".strip(), error.what, severe=True)

@@ -168,7 +168,7 @@ def memory_meters(view: RunView, extra: bool, short: bool) -> list[Meter]:
 def time_line(view: RunView, width: int) -> Content:
     """How the pace compares with the run's mean and with before, and where the time goes, as far as there is room."""
     mean, change = paces.mean(view.steps), paces.trend(view.steps)
-    shares = paces.shares(view.steps, view.shares, view.validation_seconds)
+    shares = view.time_shares
     for is_short in (False, True):
         numbers = [Meter("mean", pace(mean))] if mean is not None else []
         if change is not None:

@@ -39,9 +39,12 @@ class NavigationBar(Widget):
         line = self._screens(labels, " ")
         if line.cell_length > width:
             line = self._screens(labels | SHORT_LABELS, "")
-        run = Content.styled(self._run, "$text-muted")
-        space = width - line.cell_length - run.cell_length
-        return Content.assemble(line, " " * space, run) if self._run and width >= NAMED_FROM and space > 1 else line
+        words = [self._run] if self._run and width >= NAMED_FROM else []
+        if getattr(self.app, "readonly", False):
+            words.insert(0, "read-only")
+        right = Content.styled("  ".join(words), "$text-muted")
+        space = width - line.cell_length - right.cell_length
+        return Content.assemble(line, " " * space, right) if words and space > 1 else line
 
     def _screens(self, labels: dict[str, str], margin: str) -> Content:
         keys = {entry.id: entry.signs[0] for entry in everywhere.ACTIONS}

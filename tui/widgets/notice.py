@@ -78,7 +78,7 @@ class Notice(Horizontal):
 
 def ending(view: RunView, results: str, resume: str) -> Message | None:
     """What to say of a run that has ended; `results` is where its adapter is, `resume` the command that goes on."""
-    come_on = f"Go on with `{resume}`."
+    come_on = f"{action('resume').signs[0]} goes on, as does `{resume}`."
     match view.state:
         case RunState.FINISHED:
             return Message("success", "✓", f"Finished at step {view.step}.", "", f"The adapter is in {results}.")
@@ -86,7 +86,7 @@ def ending(view: RunView, results: str, resume: str) -> Message | None:
             kept = f"The adapter is in {results}." if view.exported else "Nothing was saved at the stop."
             return Message("success", "■", f"Stopped at step {view.step}.", kept, come_on)
         case RunState.FAILED if view.failure:
-            remedy = f"{view.failure.remedy} Then: `{resume}`."
+            remedy = f"{view.failure.remedy} Then {come_on}"
             return Message("error", "✗", view.failure.what, view.failure.why, remedy.strip())
         case RunState.FAILED:
             return Message("error", "✗", "The run failed.", view.state_reason, come_on)

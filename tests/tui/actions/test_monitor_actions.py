@@ -12,7 +12,7 @@ def test_of_two_actions_with_one_key_one_is_offered(state: RunState) -> None:
     offered = [entry for entry in ACTIONS if is_offered(entry, state)]
     keys = [key for entry in offered for key in entry.keys.split(",")]
     assert len(keys) == len(set(keys))
-    assert (action("resume") in offered) == (state is RunState.PAUSED)
+    assert (action("resume") in offered) == (state is RunState.PAUSED or state.is_resumable)
 
 
 def test_enabled_is_what_the_contract_allows() -> None:
