@@ -161,7 +161,7 @@ class Trainer:
         of_all[group.rank :: group.size] = losses.view(-1, config.train_batch_size)
         flat = torch.cat([tensor.flatten() for tensor in (*gradients, of_all)])  # 6.4 MB for SD 1.5 at rank 8
         group.add_up(flat)
-        *sums, losses = flat.split([tensor.numel() for tensor in (*gradients, of_all)])
+        *sums, losses = flat.split_with_sizes([tensor.numel() for tensor in (*gradients, of_all)])
         for gradient, total in zip(gradients, sums, strict=True):
             gradient.copy_(total.view_as(gradient))
         return losses

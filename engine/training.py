@@ -1,6 +1,7 @@
 """One worker's share of a run: prepare, resume, train, validate, save, export; and say what happens."""
 
 import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -80,8 +81,7 @@ class TrainingLoop:
         self._memory_sampled = 0.0
         self._steps = Steps(run, prepared, self._trainer, inbox, emit, self._save_anew)
         self._steps.begin()
-        here = psutil.Process()
-        self._processes = [here] if group.size == 1 else here.parent().children()  # of the launcher
+        self._processes = [psutil.Process()] if group.size == 1 else psutil.Process(os.getppid()).children()
         self._round = ValidationRound(run, prepared, self._trainer, self._tracker, inbox, emit)
         inbox.actions = self
 
