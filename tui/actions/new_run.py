@@ -7,6 +7,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("preflight", "f7,ctrl+t", "Preflight", "Train five steps without keeping them: pace, memory, time."),
     Action("check", "f6,ctrl+g", "Check", "Look whether this machine, the data and the base model are ready."),
     Action("close", "f8,x", "Close", "Stop the check or preflight that is at work; else hide its report."),
+    Action(
+        "copy-remedy", "y,alt+y", "Copy remedy", "Put a remedy of the report on the clipboard; once more the next one."
+    ),
     Action("find", "slash,ctrl+f", "Find", "Show only the settings with these letters in name, title or help."),
     Action("preset", "f2", "Preset", "Choose the preset that the settings begin from."),
     Action("save", "f3,ctrl+y", "Save", "Write the settings into a JSON file; asks before it overwrites one."),

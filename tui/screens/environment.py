@@ -15,6 +15,7 @@ from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import RunError, ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace
 from tui.actions import TABLE
+from tui.clipboard import copy_remedy
 from tui.environment_check import CheckResult, EnvironmentCheck, summary
 from tui.feed import Batch, JournalFeed
 from tui.keymap import FILE_NAME as KEYMAP_FILE
@@ -217,6 +218,14 @@ class EnvironmentScreen(MainScreen):
     def _pictures(self) -> list[CheckResult]:
         mode, reason = getattr(self.app, "image_mode", ""), getattr(self.app, "image_reason", "")
         return [CheckResult("pictures", FACT, f"{mode}: {reason}" if reason else mode)] if mode else []
+
+    def act_copy(self) -> None:
+        """Put the remedy of the row with the cursor on the clipboard."""
+        check = self.query_one(CheckList).chosen
+        if check and check.remedy and check.verdict != "OK":
+            copy_remedy(self, check.remedy, f"The remedy for {check.name}")
+        else:
+            self.notify("Go to a row that has one, behind →, with ↑ and ↓.", title="No remedy here")
 
     # ---- diagnosis ---------------------------------------------------------------------------------------------------
 

@@ -130,9 +130,11 @@ class NewRunScreen(MainScreen):
             identity = str(parameters[0])
             if identity.startswith("text-"):
                 return self.query_one(ConfigForm).list_at_hand() is not None
+            report = self.query_one(ToolReport)
             if identity == "close":
-                report = self.query_one(ToolReport)
                 return bool(report.at_work or report.is_shown)
+            if identity == "copy-remedy":
+                return bool(report.is_shown and report.remedies)
         return True
 
     def on_button_pressed(self, event: ActionButton.Pressed) -> None:
@@ -191,6 +193,10 @@ class NewRunScreen(MainScreen):
             report.stop()
         else:
             report.hide()
+
+    def act_copy_remedy(self) -> None:
+        """Put a remedy on the clipboard."""
+        self.query_one(ToolReport).copy_next_remedy()
 
     def _right_config(self) -> TrainingConfig | None:
         """The settings, if all are right; else the cursor goes to the first that is not."""

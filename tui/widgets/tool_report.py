@@ -1,5 +1,6 @@
 """A check or preflight at work, and what it or a refused start has to say, in a pane that can be hidden."""
 
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from textual.widgets import Static
 from engine.contract.config import TrainingConfig
 from engine.contract.run_dir import Workspace
 from engine.control import Tool
+from tui.clipboard import copy_remedy
 from tui.tool_feed import ToolEnd, ToolFeed
 from tui.wording import duration
 
@@ -20,6 +22,7 @@ NAMES: dict[Tool, str] = {"environment": "Check", "preflight": "Preflight"}
 TONES = {
     "[OK]": ("✓", "$text-success"), "[WARN]": ("!", "$text-warning"), "[FAIL]": ("✗", "$text-error"),
 }  # fmt: skip
+REMEDY = re.compile(r"^\s*(?:→|Do:)\s*(?P<words>.+)$")  # as reports and errors begin what is to be done
 NOT_HERE = "terminal:"  # the check of it; behind the console a tool has none
 
 
@@ -58,6 +61,7 @@ class ToolReport(VerticalScroll):
         self._feed: ToolFeed | None = None  # of the tool at work
         self._tool_name = ""
         self._began = 0.0
+        self._copied = 0  # remedies of this report so far
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -111,17 +115,17 @@ class ToolReport(VerticalScroll):
         self._feed = None
         code = message.end.code
         how = "stopped" if message.end.was_stopped else "done" if code == 0 else "found a problem"
-        self.border_title = f"{self._tool_name}: {how}"
         if message.end.errors and not message.end.was_stopped:
             self._lines += message.end.errors.splitlines()
+        self._entitle(f"{self._tool_name}: {how}")
         self._repaint()
 
     # ---- the pane ----------------------------------------------------------------------------------------------------
 
     def tell(self, title: str, *lines: str) -> None:
         """Show the pane with a title and these lines."""
-        self.border_title = title
-        self._lines = list(lines)
+        self._lines, self._copied = list(lines), 0
+        self._entitle(title)
         self.add_class("-there")
         self._repaint()
         self.post_message(self.ShownOrHidden())
@@ -135,6 +139,25 @@ class ToolReport(VerticalScroll):
     def is_shown(self) -> bool:
         """Whether the pane is there."""
         return self.has_class("-there")
+
+    @property
+    def remedies(self) -> list[str]:
+        """What the report says is to be done, each in one line."""
+        return [match["words"] for line in self._lines if (match := REMEDY.match(line))]
+
+    def copy_next_remedy(self) -> None:
+        """Put the first remedy on the clipboard, or the one after that which was copied last."""
+        remedies = self.remedies
+        if not remedies:
+            self.notify("No report says what is to be done.", title="No remedy here")
+            return
+        number = self._copied % len(remedies)
+        self._copied += 1
+        which = f" {number + 1} of {len(remedies)}" if len(remedies) > 1 else ""
+        copy_remedy(self, remedies[number], f"The remedy{which}")
+
+    def _entitle(self, title: str) -> None:
+        self.border_title = f"{title}; y copies the remedy" if self.remedies else title
 
     def _repaint(self) -> None:
         self.query_one(Static).update(Content("\n").join(_painted(line) for line in self._lines))

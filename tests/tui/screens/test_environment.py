@@ -27,6 +27,7 @@ from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.environment import EnvironmentScreen
 from tui.screens.main_screen import MainScreen
 from tui.settings import Settings
+from tui.widgets.check_list import CheckRow
 
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
@@ -338,3 +339,44 @@ async def test_bears_every_size(recorded: RecordedRun, check: FakeCheck) -> None
             await pilot.resize_terminal(width, height)
             await pilot.pause()
             assert max(map(len, app.text.split("\n"))) <= width
+
+
+# ---- remedies are copied --------------------------------------------------------------------------------------------
+
+FETCH = "hf download owner/model --include '*.json' --include unet/diffusion_pytorch_model.safetensors " * 3
+
+
+async def test_y_copies_the_remedy_of_the_row_with_the_bar_in_one_line(recorded: RecordedRun, check: FakeCheck) -> None:
+    check.outcome = [*RESULTS, CheckResult("base model", "FAIL", "It is not on this computer.", FETCH)]
+    async with looking(recorded, check, (80, 24)) as (app, pilot):
+        await until(pilot, "hf download")
+        await pilot.press("y")  # what is wrong stands on top, and the bar begins there
+        assert app.clipboard == "Give train_data_dir a folder with captions."
+        await pilot.press("down", "y")
+        assert app.clipboard == FETCH and "\n" not in app.clipboard
+        await until(pilot, "The remedy for base model")
+
+
+async def test_the_bar_stays_at_its_row_and_a_row_without_a_remedy_says_so(
+    recorded: RecordedRun, check: FakeCheck
+) -> None:
+    async with looking(recorded, check) as (app, pilot):
+        await until(pilot, "data set")
+        await pilot.press("down")  # the warning about memory
+        check.outcome = [*RESULTS[:3], CheckResult("data set", "OK", "1891 pictures")]
+        await pilot.press("r")
+        await until(pilot, "1891 pictures")
+        await pilot.press("y")
+        assert app.clipboard == "Close other programs."
+        await pilot.press(*["down"] * 3, "y")
+        await until(pilot, "No remedy here")
+        assert app.clipboard == "Close other programs."
+
+
+async def test_a_click_takes_the_bar_to_a_row(recorded: RecordedRun, check: FakeCheck) -> None:
+    async with looking(recorded, check, (120, 40)) as (app, pilot):
+        await until(pilot, "Close other programs")
+        row = next(row for row in app.screen.query(CheckRow) if row.check.name == "memory")
+        await pilot.click(row)
+        await pilot.press("y")
+        assert app.clipboard == "Close other programs."

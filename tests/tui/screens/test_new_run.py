@@ -524,6 +524,33 @@ async def test_a_tool_shows_what_it_says(workspace: Workspace, tool: FakeTool, k
         await form.until(lambda: not form.report.is_shown, "the report gone")
 
 
+async def test_y_copies_the_remedies_of_a_report_one_after_the_other(workspace: Workspace, tool: FakeTool) -> None:
+    fetch = "hf download owner/model --include '*.json' --include unet/diffusion_pytorch_model.safetensors"
+    tool.output = ["[FAIL] data set: none", "       Do: Make it.", "[FAIL] base model: none", f"       Do: {fetch}"]
+    async with form_in(workspace, (80, 24)) as form:
+        await form.press("f6")
+        await form.shows("Check: done; y copies the remedy", "y Copy remedy")
+        await form.press("y")  # into a list of presets, which has the cursor, or to the screen
+        assert form.app.clipboard == "Make it."
+        await form.go_to("run_name")
+        await form.press("y")
+        assert form.value["run_name"] == "y" and form.app.clipboard == "Make it."
+        await form.press("alt+y")
+        assert form.app.clipboard == fetch
+        await form.shows("The remedy 2 of 2: on the clipboard")
+        await form.press("escape", "y")
+        assert form.app.clipboard == "Make it."
+
+
+async def test_a_refused_start_has_its_remedy_copied(workspace: Workspace, engine: FakeEngine) -> None:
+    engine.estimate = replace(ESTIMATE, obstacles=(NO_DATA,))
+    async with form_in(workspace) as form:
+        await form.press("f5")
+        await form.shows("The run was not started")
+        await form.press("escape", "y")
+        assert form.app.clipboard == "Name the folder of your pictures."
+
+
 async def test_one_tool_runs_at_a_time_and_can_be_stopped(workspace: Workspace, tool: FakeTool) -> None:
     tool.may_end.clear()
     async with form_in(workspace) as form:
