@@ -8,7 +8,7 @@ DEFAULT = "nord"
 MUTED = 0.65  # how much of the foreground muted text has, where a theme does not say
 # Bright colours of the 16 that every terminal has; texts in them are not blended, so that they stay the same there.
 BRIGHT = {
-    "primary": "#55ffff", "secondary": "#ff55ff", "accent": "#ffff55", "success": "#55ff55", "warning": "#ffff55",
+    "primary": "#55ffff", "secondary": "#ffffff", "accent": "#ff55ff", "success": "#55ff55", "warning": "#ffff55",
     "error": "#ff5555",
 }  # fmt: skip
 HIGH_CONTRAST = Theme(

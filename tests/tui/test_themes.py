@@ -5,6 +5,7 @@ from rich.color import Color, ColorSystem
 from textual.color import Color as ThemeColour
 from textual.theme import Theme
 
+from tui.curves import BANDS, MEASURED, SMOOTHED
 from tui.themes import COLOUR_BLIND, FIRST, HIGH_CONTRAST, OWN
 
 TONES = ("primary", "secondary", "accent", "success", "warning", "error")
@@ -45,6 +46,12 @@ def test_every_tone_can_be_read_as_text_and_as_ground(theme: Theme, tone: str) -
 @pytest.mark.parametrize("theme", OWN, ids=lambda theme: theme.name)
 def test_words_can_be_read_on_every_ground(theme: Theme, ground: str) -> None:
     assert contrast(theme, "foreground", ground) >= 6
+
+
+@pytest.mark.parametrize("theme", OWN, ids=lambda theme: theme.name)
+def test_curves_that_share_a_plot_have_colours_of_their_own(theme: Theme) -> None:
+    for inks in (BANDS, (SMOOTHED, MEASURED)):
+        assert len({theme.to_color_system().generate()[ink.colour] for ink in inks}) == len(inks)
 
 
 def test_nothing_green_stands_beside_something_red_where_colours_are_told_apart_otherwise() -> None:
