@@ -50,7 +50,7 @@ def closing_words(run: RunDir) -> list[str]:
             f"Run {run.name} goes on by itself: {state_words(view.state)}, step {view.step} of {view.max_train_steps}.",
             f"Come back with: shoelora-tui attach {reference(run)}",
         ]
-    lines = made(run)
+    lines = made(run, view)
     if view.state.is_resumable and view.state is not RunState.STOPPED:
         lines.append(f"Go on with: shoelora-tui resume {reference(run)}")
     return lines

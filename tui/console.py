@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.color import Color
 from textual.filter import LineFilter
@@ -17,22 +17,26 @@ from engine.contract.run_dir import RunDir, Workspace, list_runs
 from tui.actions import TABLE
 from tui.few_colours import COUNTS, FewColours
 from tui.image_mode import MEANINGS, ImageMode, next_image_mode
+from tui.key_order import KeysInOrder
 from tui.keymap import for_textual, read_keymap, show_changed_keys
 from tui.navigation import Deleted, Opened, ScreenName
+from tui.no_colours import NoColours
 from tui.screens.help import HelpScreen
 from tui.screens.main_screen import MainScreen, bindings
 from tui.screens.theme_choice import ThemeChoice
 from tui.settings import Settings
-from tui.themes import DEFAULT, MUTED, OWN
+from tui.themes import DEFAULT, HIGH_CONTRAST, MUTED, OWN
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(KeysInOrder):
     """Six screens, one of them shown; the run in hand is `run_dir`."""
 
     TITLE = "shoelora-tui"
+    # Without colours a reversed button is the one with the focus.
+    CSS = "Button:nocolor { background: $surface !important; color: $foreground !important; }"
     BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
     image_mode: reactive[ImageMode] = reactive[ImageMode]("block", init=False)
 
@@ -56,7 +60,9 @@ class ConsoleApp(App[None]):
         self.image_reason = image_reason  # why pictures are shown this way
         self._first_image_mode = image_mode
         self._screens: dict[ScreenName, MainScreen] = {}
-        if "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
+        if self.no_color:
+            self.theme = HIGH_CONTRAST.name
+        elif "TEXTUAL_THEME" not in os.environ:  # Textual's own way to choose one
             self.theme = settings.theme if settings.theme in self.available_themes else DEFAULT
         self._rounding: list[LineFilter] = []
         self._keymap_problems: list[str] = []
@@ -91,7 +97,7 @@ class ConsoleApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line goes through before it is written."""
-        return [*super().get_line_filters(), *self._rounding]
+        return [NoColours()] if self.no_color else [*super().get_line_filters(), *self._rounding]
 
     # ---- screens -----------------------------------------------------------------------------------------------------
 
@@ -187,6 +193,8 @@ class ConsoleApp(App[None]):
             case "help":
                 if isinstance(self.screen, MainScreen):
                     self.push_screen(HelpScreen(self.screen.SCREEN))
+            case "theme" if self.no_color:
+                self.notify("Start the console without it to choose colours.", title="NO_COLOR is set")
             case "theme":
                 self.push_screen(ThemeChoice(), self._keep_theme)
             case "images":

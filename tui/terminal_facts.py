@@ -32,7 +32,8 @@ def terminal_facts(
 
 def _colours(colour_system: str | None, environment: Mapping[str, str]) -> CheckResult:
     if "NO_COLOR" in environment:
-        return CheckResult("colours", FACT, "none, since NO_COLOR is set")
+        how = "words, signs, bold and reversed text tell all; pictures in blocks are shaded, as for a dark ground"
+        return CheckResult("colours", FACT, f"none, since NO_COLOR is set: {how}")
     told = COLOURS.get(colour_system or "", "none")
     if colour_system == "truecolor":
         return CheckResult("colours", "OK", told)

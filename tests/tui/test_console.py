@@ -22,7 +22,7 @@ from tui.screens.main_screen import MainScreen
 from tui.screens.theme_choice import ThemeChoice
 from tui.settings import Settings
 from tui.themes import first_theme
-from tui.widgets.navigation_bar import SCREENS, NavigationBar
+from tui.widgets.navigation_bar import SCREENS, SHORT_LABELS, NavigationBar
 
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
@@ -248,15 +248,51 @@ async def test_the_terminals_own_colours_do_as_well(recorded: RecordedRun, theme
         await visit.shows("step 37/60")
 
 
-async def test_without_colours_the_screen_at_hand_still_stands_out(
+@pytest.mark.parametrize("theme", [None, "daylight"])
+async def test_no_color_leaves_the_terminals_own_colours_everywhere(
+    recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch, theme: str | None
+) -> None:
+    recorded.half_way()
+    monkeypatch.setenv("NO_COLOR", "1")
+    settings = Settings()
+    if theme:
+        settings.theme = theme
+    async with visiting(recorded.dir.workspace, settings) as visit:
+        await visit.shows("▶ running")
+        for name in SCREENS:
+            visit.app.post_message(Opened(name, recorded.dir))
+            screen = await visit.on_screen(name)
+            await visit.pilot.pause()
+            segments = [segment for strip in screen._compositor.render_strips() for segment in strip]
+            colours = {one for segment in segments if (style := segment.style) for one in (style.color, style.bgcolor)}
+            assert all(colour is None or colour.is_default for colour in colours)
+            reversed_words = [segment.text for segment in segments if segment.style and segment.style.reverse]
+            label = next(entry.label for entry in TABLE["everywhere"] if entry.id == name)
+            assert any(label in words or SHORT_LABELS.get(name, "-") in words for words in reversed_words)
+
+
+async def test_no_color_is_told_instead_of_themes_that_would_not_be_seen(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with visiting(workspace) as visit:
-        await visit.shows("1 Runs")
-        line = visit.app.screen._compositor.render_strips()[0]
-        grounds = {segment.text.strip(): segment.style and segment.style.bgcolor for segment in line}
-        assert visit.app.no_color and len(set(grounds.values())) > 1
+        await visit.pilot.press("t")
+        await visit.shows("NO_COLOR is set")
+
+
+async def test_no_color_reverses_the_button_with_the_focus_alone(
+    recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.half_way()
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with visiting(recorded.dir.workspace) as visit:
+        await visit.shows("▶ running")
+        await visit.pilot.press("s")
+        await visit.shows("Stop the run")
+        segments = [segment for strip in visit.app.screen._compositor.render_strips() for segment in strip]
+        for words, focused in (("s Save and stop", True), ("d Do not save", False)):
+            style = next(segment.style for segment in segments if words in segment.text)
+            assert style and bool(style.reverse) is focused
 
 
 async def test_i_shows_pictures_in_another_way_and_the_choice_is_kept(workspace: Workspace, tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ def test_a_small_terminal_with_few_colours_over_ssh_in_tmux() -> None:
 
 
 def test_no_colour_is_a_choice() -> None:
-    assert terminal_facts((80, 24), None, {"NO_COLOR": "1"})[1].verdict == FACT
+    colours = terminal_facts((80, 24), None, {"NO_COLOR": "1"})[1]
+    assert colours.verdict == FACT
+    assert "none, since NO_COLOR is set" in colours.text and "reversed" in colours.text
 
 
 def test_where_the_files_of_the_user_lie(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One picture made ready for a place on the screen, in whichever way pictures are shown; loaded and run on a thread."""
 
+import os
 from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
@@ -15,6 +16,7 @@ from tui.graphics import inline, kitty, sixel
 from tui.image_mode import is_multiplexed
 from tui.widgets.order import Drawing, Order
 from tui.widgets.picture import PictureError, open_picture, picture_size, picture_strips
+from tui.widgets.shading import shaded_strips
 
 ASSUMED_CELL = (10, 20)  # pixels of a cell where the terminal does not tell: as many as most have
 SEQUENCES_KEPT = 48  # of about 100 KB each
@@ -51,6 +53,8 @@ def _drawn(order: Order, mtime_ns: int, columns: int, rows: int) -> Drawing:
     if order.mode == "iterm2" or (order.mode == "sixel" and cell_pixels()):
         sequence = _sequence(order, mtime_ns, columns, rows)
         return Drawing(order, mtime_ns, columns, rows, after=sequence)
+    if "NO_COLOR" in os.environ:
+        return Drawing(order, mtime_ns, columns, rows, tuple(shaded_strips(open_picture(order.path), columns, rows)))
     strips = tuple(picture_strips(order.path, columns, rows))
     return Drawing(order, mtime_ns, columns, rows, strips)
 
