@@ -70,12 +70,17 @@ def preflights_file(workspace: Workspace) -> Path:
     return workspace.cache / "preflights.json"
 
 
-def keep_preflight(
-    workspace: Workspace, config: TrainingConfig, seconds_per_step: float, peak_memory: int, memory_limit: int
+def keep_measurement(
+    workspace: Workspace,
+    config: TrainingConfig,
+    seconds_per_step: float,
+    peak_memory: int,
+    memory_limit: int,
+    by: str = "preflight",
 ) -> None:
-    """Add what a preflight measured, the newest last. Raises OSError if it cannot be written."""
+    """Add what a preflight or a bench measured, the newest last. Raises OSError if it cannot be written."""
     now = time.time()
-    source = f"the preflight of {time.strftime('%Y-%m-%d %H:%M', time.localtime(now))}"
+    source = f"the {by} of {time.strftime('%Y-%m-%d %H:%M', time.localtime(now))}"
     seconds = seconds_per_step / config.gradient_accumulation_steps
     new = Measured(Work.of(config), seconds, source, now, machine.node(), peak_memory, memory_limit)
     kept = [*read_preflights(workspace), new][-PREFLIGHTS_KEPT:]

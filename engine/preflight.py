@@ -9,7 +9,7 @@ from engine import tool
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
-from engine.measured_pace import keep_preflight
+from engine.measured_pace import keep_measurement
 from engine.preparation import prepare
 from engine.trainer import Trainer
 
@@ -49,7 +49,7 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
 def _keep(workspace: Workspace, config: TrainingConfig, pace: float, peak: int, limit: int) -> None:
     """Leave the figures for estimates; that they cannot be written is no reason to fail."""
     try:
-        keep_preflight(workspace, config, pace, peak, limit)
+        keep_measurement(workspace, config, pace, peak, limit)
     except OSError as error:
         print(f"[WARN] These figures could not be kept: {error}", file=sys.stderr)
 

@@ -14,11 +14,10 @@ from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import ConfigError, RunError, ShoeloraError
-from engine.contract.generated import adapter_weight, picture_count
 from engine.contract.run_dir import RunDir, Workspace, find_run, list_runs
 from engine.contract.saved_adapters import find_adapter
 from tui import run_commands
-from tui.config_flags import CommandParser, add_setting_flags, settings_from
+from tui.config_flags import CommandParser, add_sampling_flags, add_setting_flags, settings_from, whole_number
 from tui.foreground import follow_training, watch_lines
 from tui.image_mode import MODES
 
@@ -26,11 +25,6 @@ Commands: TypeAlias = "argparse._SubParsersAction[CommandParser]"  # argparse ha
 
 OBEYED, REFUSED, USAGE, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141  # what a shell reports for a command whose reader went away
-SHORT_NAMES = {
-    "--steps": "validation_inference_steps",
-    "--guidance": "validation_guidance_scale",
-    "--negative-prompt": "validation_negative_prompt",
-}  # of settings that matter most to `sample`
 FIRST_WORDS = """There is no run here yet. To begin:
   shoelora-tui train --config demo      a small run of two minutes, with pictures drawn for it
   shoelora-tui check                    is this machine ready, are data and base model there?
@@ -111,8 +105,12 @@ def _add_training_commands(commands: Commands) -> None:
     check.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     preflight = _add(commands, "preflight", "train five steps without keeping them, and report", act=_preflight)
     sample = _add(commands, "sample", "draw pictures with the base model or with an adapter", act=_sample)
-    _add_sampling(sample)
-    for parser in (train, check, preflight, sample):
+    add_sampling_flags(sample)
+    bench = _add(commands, "bench", "time every mode of training here, and recommend settings", act=_bench)
+    bench.add_argument(
+        "--steps", type=whole_number, default=20, metavar="INTEGER", help="timed in each mode (default: 20)"
+    )
+    for parser in (train, check, preflight, sample, bench):
         parser.usage = f"{parser.prog} [--config NAME_OR_PATH] [--SETTING VALUE ...] [options]"
         parser.epilog = "Settings may be spelled with underscores or dashes. true or no value turns a switch on."
         parser.add_argument(
@@ -120,22 +118,6 @@ def _add_training_commands(commands: Commands) -> None:
             help="a preset's name or a JSON file (default: training_config)",
         )  # fmt: skip
         add_setting_flags(parser)
-
-
-def _add_sampling(sample: CommandParser) -> None:
-    """What `sample` has beside the settings, and short names for those of them that matter to it."""
-    sample.add_argument("--prompt", nargs="+", action="extend", default=[], metavar="TEXT", help="what to draw")
-    sample.add_argument("--count", type=picture_count, metavar="INTEGER", help="pictures of each prompt (default: 1)")
-    sample.add_argument(
-        "--adapter", metavar="RUN_OR_PATH", help="a run, a lora_weights folder, a file, or a checkpoint"
-    )
-    sample.add_argument("--adapter-weight", type=adapter_weight, metavar="NUMBER", help="0 to 2 (default: 1)")
-    sample.add_argument("--output", metavar="DIR", help="where the pictures go")
-    sample.add_argument("--json", action="store_true", help="one JSON object per line: progress, then each picture")
-    for name, setting in SHORT_NAMES.items():
-        sample.add_argument(
-            name, dest=setting, default=argparse.SUPPRESS, metavar="VALUE", help=f"short for --{setting}"
-        )
 
 
 def _add_run_commands(commands: Commands) -> None:
@@ -215,6 +197,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _preflight(arguments: argparse.Namespace) -> int:
     return control.run_tool("preflight", _config(arguments)[0], _workspace(arguments))
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    return control.run_tool("bench", _config(arguments)[0], _workspace(arguments), [f"--steps={arguments.steps}"])
 
 
 def _sample(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 from pydantic.fields import FieldInfo
 
 from engine.contract.config import Group, TrainingConfig
+from engine.contract.generated import adapter_weight, picture_count
 
 GROUP_TITLES: dict[Group, str] = {
     "model": "base model",
@@ -20,6 +21,11 @@ GROUP_TITLES: dict[Group, str] = {
     "hardware": "hardware",
     "output": "output",
 }
+SHORT_NAMES = {
+    "--steps": "validation_inference_steps",
+    "--guidance": "validation_guidance_scale",
+    "--negative-prompt": "validation_negative_prompt",
+}  # of settings that matter most to `sample`
 BARE_MEANS_TRUE = {"gradient_checkpointing"}  # on or off in diffusers' scripts, where the bare flag turns it on
 
 
@@ -121,3 +127,26 @@ def _help(field: FieldInfo) -> str:
         default = "empty"
     parts = [f"unit: {unit}" if unit else "", bounds(field), f"default: {default}"]
     return f"{field.description} [{'; '.join(part for part in parts if part)}]"
+
+
+def add_sampling_flags(sample: CommandParser) -> None:
+    """What `sample` has beside the settings, and short names for those of them that matter to it."""
+    sample.add_argument("--prompt", nargs="+", action="extend", default=[], metavar="TEXT", help="what to draw")
+    sample.add_argument("--count", type=picture_count, metavar="INTEGER", help="pictures of each prompt (default: 1)")
+    sample.add_argument(
+        "--adapter", metavar="RUN_OR_PATH", help="a run, a lora_weights folder, a file, or a checkpoint"
+    )
+    sample.add_argument("--adapter-weight", type=adapter_weight, metavar="NUMBER", help="0 to 2 (default: 1)")
+    sample.add_argument("--output", metavar="DIR", help="where the pictures go")
+    sample.add_argument("--json", action="store_true", help="one JSON object per line: progress, then each picture")
+    for name, setting in SHORT_NAMES.items():
+        sample.add_argument(
+            name, dest=setting, default=argparse.SUPPRESS, metavar="VALUE", help=f"short for --{setting}"
+        )
+
+
+def whole_number(text: str) -> int:
+    """A count given on the command line. Raises argparse's error for anything below 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)

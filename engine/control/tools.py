@@ -11,7 +11,7 @@ from engine.contract.config import TrainingConfig
 from engine.contract.run_dir import Workspace
 from engine.control.launching import resolve
 
-Tool = Literal["environment", "preflight", "sample"]
+Tool = Literal["environment", "preflight", "sample", "bench"]
 ERROR_CHARACTERS = 4000  # of what a tool said on standard error, from the end
 
 

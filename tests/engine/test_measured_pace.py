@@ -13,7 +13,7 @@ from engine.contract.run_dir import RunDir, Workspace, create_run
 from engine.measured_pace import (
     PREFLIGHTS_KEPT,
     Work,
-    keep_preflight,
+    keep_measurement,
     measured_here,
     preflights_file,
     read_preflights,
@@ -37,7 +37,7 @@ def a_run(workspace: Workspace, name: str, seconds: list[float], config: Trainin
 
 
 def test_a_preflight_is_kept_as_seconds_of_a_micro_batch(workspace: Workspace) -> None:
-    keep_preflight(workspace, CONFIG, 8.0, peak_memory=5, memory_limit=9)
+    keep_measurement(workspace, CONFIG, 8.0, peak_memory=5, memory_limit=9)
     (kept,) = measured_here(workspace)
     assert (kept.seconds, kept.work, kept.peak_memory, kept.memory_limit) == (2.0, Work.of(CONFIG), 5, 9)
     assert kept.source.startswith("the preflight of 20")
@@ -45,22 +45,22 @@ def test_a_preflight_is_kept_as_seconds_of_a_micro_batch(workspace: Workspace) -
 
 def test_only_the_newest_preflights_are_kept(workspace: Workspace) -> None:
     for number in range(PREFLIGHTS_KEPT + 3):
-        keep_preflight(workspace, CONFIG, float(number), 0, 0)
+        keep_measurement(workspace, CONFIG, float(number), 0, 0)
     kept = read_preflights(workspace)
     assert [one.seconds * 4 for one in kept] == list(range(3, PREFLIGHTS_KEPT + 3))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[{}]", "[1]", '{"work": 1}', "\0"])
 def test_a_damaged_file_is_no_file(workspace: Workspace, text: str) -> None:
-    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    keep_measurement(workspace, CONFIG, 1.0, 0, 0)
     preflights_file(workspace).write_text(text)
     assert read_preflights(workspace) == []
-    keep_preflight(workspace, CONFIG, 2.0, 0, 0)
+    keep_measurement(workspace, CONFIG, 2.0, 0, 0)
     assert len(read_preflights(workspace)) == 1
 
 
 def test_what_another_machine_measured_does_not_count(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    keep_measurement(workspace, CONFIG, 1.0, 0, 0)
     monkeypatch.setattr(machine, "node", lambda: "elsewhere")
     assert measured_here(workspace) == []
 
@@ -87,5 +87,5 @@ def test_runs_without_steps_with_other_settings_or_damaged_are_passed_over(works
 
 def test_the_newest_comes_first(workspace: Workspace) -> None:
     a_run(workspace, "older", [1.0, 1.0])
-    keep_preflight(workspace, CONFIG, 1.0, 0, 0)
+    keep_measurement(workspace, CONFIG, 1.0, 0, 0)
     assert [one.source.split()[0] for one in measured_here(workspace)] == ["the", "run"]

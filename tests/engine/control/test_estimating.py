@@ -13,7 +13,7 @@ from engine.contract.journal import JournalWriter
 from engine.contract.run_dir import Workspace, create_run
 from engine.control import Estimate, estimate, resolve
 from engine.demo.drawing import draw_dataset
-from engine.measured_pace import keep_preflight
+from engine.measured_pace import keep_measurement
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_last_preflight_of_the_same_work_tells_the_time(
     workspace: Workspace, demo_config: Callable[..., TrainingConfig]
 ) -> None:
     config = demo_config(gradient_accumulation_steps=1, max_train_steps=10)
-    keep_preflight(workspace, resolve(workspace, config), 3.0, peak_memory=1, memory_limit=77)
+    keep_measurement(workspace, resolve(workspace, config), 3.0, peak_memory=1, memory_limit=77)
     found = estimate(workspace, config)
     assert found.duration.is_measured
     assert found.duration.source.startswith("measured by the preflight of")

@@ -1,0 +1,199 @@
+"""`python -m engine.bench`: times training in every mode that is right on this machine, and recommends one."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from engine import device as devices
+from engine import tool
+from engine.contract.adjustments import MODES
+from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine.contract.config_file import validate
+from engine.contract.errors import DeviceError, NonFiniteError
+from engine.contract.run_dir import Workspace
+from engine.estimate import step_operations
+from engine.measured_pace import keep_measurement
+from engine.preparation import Prepared, prepare
+from engine.trainer import Trainer
+
+STEPS = 20
+WARM_UP = 2  # steps that also compile kernels and fill the allocator
+MATRIX = 2048  # side of the square matrices whose product shows what the device can reach
+PRODUCTS = 10
+LATENT_SIDE = 8  # of the small input on which gradients are compared: the least that SD 1.5's UNet halves three times
+CLOSE = 1e-2  # relative difference of gradients; rounding alone makes 1e-5 to 1e-3
+FULL = 0.9  # of the device's limit; more leaves nothing for validation images
+
+TABLE = "{:<10} {:<5} {:>14} {:>10} {:>9} {:>8} {:>10}  {}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one mode took: seconds of a micro-batch, operations per second, and bytes at the peak; or why it failed."""
+
+    checkpointing: GradientCheckpointing
+    precision: str
+    batch: int
+    seconds: float = 0.0
+    rate: float = 0.0
+    peak: int = 0
+    fault: str = ""
+
+    @property
+    def dtype(self) -> str:
+        """What the numbers of the base model are."""
+        return "fp32" if self.precision == "no" else self.precision
+
+    def cells(self, reachable: float) -> list[str]:
+        """Its line of the table; `reachable` is the rate of a large matrix product."""
+        if self.fault:
+            return [self.checkpointing, self.dtype, *["–"] * 5, self.fault]
+        return [
+            self.checkpointing, self.dtype, f"{self.seconds:.3f}", f"{self.batch / self.seconds:.2f}",
+            f"{self.rate / 1e9:.0f}", f"{self.rate / reachable:.0%}", f"{self.peak / 2**30:.2f} GiB", "",
+        ]  # fmt: skip
+
+
+def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Namespace) -> int:
+    """Time every mode, compare gradients with the CPU's, and say which settings to use. The figures are kept."""
+    device = devices.choose_device(config.device)
+    reachable = matrix_rate(device)
+    print(f"[OK] device: {device.name} ({device.reason}); a product of {MATRIX} x {MATRIX} matrices in fp32 reaches "
+          f"{reachable / 1e9:.0f} GFLOP/s", flush=True)  # fmt: skip
+    rows: list[Row] = []
+    difference: float | None = None
+    for precision in devices.precisions(device):
+        prepared = _prepared(config, precision, workspace)
+        trainer = Trainer(prepared)
+        if not rows:
+            print(TABLE.format("mode", "dtype", "s/micro-batch", "samples/s", "GFLOP/s", "of that", "memory", ""))
+        for row in _timed(trainer, prepared, arguments.steps):
+            rows.append(row)
+            print(TABLE.format(*row.cells(reachable)).rstrip(), flush=True)
+            if not row.fault:
+                _keep(workspace, trainer.config, row, devices.memory(device).limit)
+        if precision == "no":
+            difference = None if device.name == "cpu" else gradient_difference(trainer, device)
+        del trainer, prepared  # the next precision needs the room
+        devices.empty_cache(device)
+    return _conclude(config, device, rows, difference)
+
+
+def _prepared(config: TrainingConfig, precision: str, workspace: Workspace) -> Prepared:
+    """A run of one micro-batch per step; weights are loaded again, since their precision is decided at loading."""
+    changes = {"mixed_precision": precision, "gradient_accumulation_steps": 1, "gradient_checkpointing": "none"}
+    return prepare(
+        validate({**config.model_dump(), **changes}), workspace, tool.print_progress, tool.print_warning
+    )  # fmt: skip
+
+
+def _timed(trainer: Trainer, prepared: Prepared, steps: int) -> Iterator[Row]:
+    """A row for each mode of checkpointing; one that needs too much memory or computes wrongly says so."""
+    config, precision = trainer.config, trainer.config.mixed_precision
+    for mode in reversed(MODES):  # from the least memory: a CPU's peak never falls
+        trainer.adapt(config.model_copy(update={"gradient_checkpointing": mode}))
+        devices.empty_cache(prepared.device)
+        devices.reset_peak_memory(prepared.device)
+        try:
+            seconds = median([trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)][WARM_UP:])
+        except NonFiniteError as error:
+            yield Row(mode, precision, config.train_batch_size, fault=f"not finite: {error.why}")
+            continue
+        except RuntimeError as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            trainer.abandon_step()
+            yield Row(mode, precision, config.train_batch_size, fault="memory ran out")
+            continue
+        rate = step_operations(trainer.config) / seconds
+        yield Row(mode, precision, config.train_batch_size, seconds, rate, devices.peak_memory(prepared.device))
+
+
+def matrix_rate(device: devices.Device) -> float:
+    """Floating-point operations per second that a large product of fp32 matrices reaches: the roof of any step."""
+    a, b = (torch.randn(MATRIX, MATRIX, device=device.torch) for _ in range(2))
+    best = float("inf")
+    for _ in range(PRODUCTS):
+        devices.synchronize(device)
+        started = time.perf_counter()
+        a @ b
+        devices.synchronize(device)
+        best = min(best, time.perf_counter() - started)
+    return 2 * MATRIX**3 / best
+
+
+def gradient_difference(trainer: Trainer, device: devices.Device) -> float:
+    """How far the device's gradients are from the CPU's on one small input, as a share of their norm."""
+    theirs, ours = (_gradients(trainer, where) for where in (devices.CPU, device))
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def _gradients(trainer: Trainer, device: devices.Device) -> torch.Tensor:
+    """Gradients of all adapter weights in one row, on the CPU. The UNet stays on that device."""
+    unet: Any = trainer.bare_unet
+    devices.move(unet, device)
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, unet.config.in_channels, LATENT_SIDE, LATENT_SIDE)
+    latents, target = (torch.randn(shape, generator=generator).to(device.torch) for _ in range(2))
+    text = torch.randn(1, 77, unet.config.cross_attention_dim, generator=generator).to(device.torch)
+    predicted = unet(latents, torch.tensor([500]).to(device.torch), text, return_dict=False)[0]
+    torch.autograd.backward(torch.nn.functional.mse_loss(predicted, target))
+    gradients = [parameter.grad for parameter in trainer.parameters if parameter.grad is not None]
+    row = torch.cat([gradient.detach().flatten().cpu() for gradient in gradients])
+    trainer.abandon_step()
+    return row
+
+
+def recommended(rows: list[Row], limit: int) -> Row | None:
+    """The fastest of the modes that compute rightly and leave some memory; `limit` in bytes, 0 if it is unknown."""
+    fits = [row for row in rows if not row.fault and (not limit or row.peak <= FULL * limit)]
+    return min(fits, key=lambda row: row.seconds, default=None)
+
+
+def _conclude(config: TrainingConfig, device: devices.Device, rows: list[Row], difference: float | None) -> int:
+    if difference is not None:
+        close = difference < CLOSE
+        print(f"[{'OK' if close else 'FAIL'}] gradients: {difference:.1e} from the CPU's on a small input")
+        if not close:
+            raise DeviceError(
+                f"{device.name} computes other gradients than the CPU",
+                f"They differ by {difference:.1%} of their norm; rounding alone stays far below {CLOSE:.0%}.",
+                "Update macOS and torch; until then train with --device cpu.",
+            )
+    best = recommended(rows, devices.memory(device).limit)
+    if best is None:
+        raise DeviceError(
+            f"No mode can be used on {device.name}",
+            "; ".join(f"{row.checkpointing} {row.dtype}: {row.fault or 'memory is too small'}" for row in rows),
+            "Lower train_batch_size or resolution, or train with --device cpu.",
+        )
+    micro_batches = config.effective_batch_size / best.batch
+    print(
+        f"Recommended: --gradient_checkpointing {best.checkpointing} --mixed_precision {best.precision} "
+        f"({best.seconds * micro_batches:.2f} s per step of {config.effective_batch_size} samples). "
+        "Estimates use these figures from now on."
+    )
+    return 0
+
+
+def _keep(workspace: Workspace, config: TrainingConfig, row: Row, limit: int) -> None:
+    try:
+        keep_measurement(workspace, config, row.seconds, row.peak, limit, by="bench")
+    except OSError as error:
+        print(f"[WARN] These figures could not be kept: {error}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="engine.bench")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(tool.run(_parser(), bench))
