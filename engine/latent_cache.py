@@ -2,8 +2,11 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +20,29 @@ from engine.contract.errors import DataError, ModelError
 from engine.dataset import Sample
 from engine.model import fingerprint
 from engine.picture import PictureError, open_picture, to_square
+from engine.picture_digests import file_digest
 from engine.tensor_cache import TensorCache
 
 TRANSFORM = "square1"  # changes with the way a picture is made into a tensor
-TENSORS_PER_FILE = 32  # 4 MiB of SD 1.5 latents: what an interruption can lose
+WRITTEN_TOGETHER = 32  # 4 MiB of SD 1.5 latents: what an interruption by force can lose
+TOKENIZED_TOGETHER = 1024  # texts; a tenth of a second
+MANY_TEXTS = 10_000  # take so long to look up that somebody may ask for something meanwhile
+KEYS_KEPT = 8192  # of texts that a step asks for again and again
 
 Progress = Callable[[int, int], None]  # done, total; may raise to end the work
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_tensor(image: Image.Image) -> Tensor:
     """An RGB picture as float32 of shape (3, height, width) in [-1, 1]."""
     pixels = np.asarray(image, dtype=np.float32) / 127.5 - 1
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def changed(sample: Sample, reason: str) -> DataError:
+    """The error about a picture that is no longer what it was a moment ago."""
+    return DataError(
+        f"{sample.image} changed while it was read for the cache", reason, "Leave the data alone, then resume the run."
+    )
 
 
 class LatentCache:
@@ -55,7 +63,7 @@ class LatentCache:
 
     @property
     def damaged(self) -> list[Path]:
-        """Files that were torn and have been removed."""
+        """Files in which something was torn; it is computed anew."""
         return self._tensors.damaged
 
     def has(self, digest: str, flips: bool) -> bool:
@@ -67,38 +75,59 @@ class LatentCache:
         return self._tensors[_latent_key(digest, flipped)]
 
     def fill(
-        self, samples: Sequence[tuple[Sample, str]], flips: bool, threads: int, device: torch.device, progress: Progress
-    ) -> None:
-        """Encode what is missing. Pictures are encoded one by one, so that the result does not depend on which others
-        were missing. Raises ModelError if the VAE returns a number that is not finite.
+        self, samples: Iterable[tuple[Sample, str]], flips: bool, threads: int, device: torch.device,
+        progress: Progress, batch: int = 1,
+    ) -> dict[str, str]:  # fmt: skip
+        """Encode what is missing, on a device; returns why pictures could not be read, by their digests.
+
+        Always `batch` pictures are encoded at once, blank ones if there are no more, so that the kernels are the same
+        and a latent never depends on which others were missing. Raises ModelError if the VAE returns a number that is
+        not finite, and DataError if a picture is no longer the one of its digest.
         """
-        missing = [(sample, digest) for sample, digest in samples if not self.has(digest, flips)]
+        missing = {digest: sample for sample, digest in samples if not self.has(digest, flips)}
+        unreadable: dict[str, str] = {}
+        if not missing:
+            return unreadable
+        self._vae.to(device)
         fresh: dict[str, Tensor] = {}
-        try:
-            for done, (digest, picture) in enumerate(_decoded(missing, self._resolution, threads)):
-                progress(done, len(missing))
-                for flipped in _orientations(flips):
-                    pixels = picture.flip(-1) if flipped else picture
-                    fresh[_latent_key(digest, flipped)] = self._encode(pixels.to(device), digest)
-                if len(fresh) >= TENSORS_PER_FILE:
-                    self._tensors.add(fresh)
-                    fresh = {}
-        finally:
-            self._tensors.add(fresh)  # an interruption keeps what was computed
-        if missing:
-            progress(len(missing), len(missing))
+        done = 0
+        with closing(_decoded(missing, self._resolution, threads, batch, unreadable)) as pictures:
+            wanted = (
+                (digest, flipped, picture.flip(-1) if flipped else picture)
+                for digest, picture in pictures
+                for flipped in _orientations(flips)
+                if _latent_key(digest, flipped) not in self._tensors
+            )
+            try:
+                while group := list(islice(wanted, batch)):
+                    progress(min(done + len(unreadable), len(missing)), len(missing))
+                    fresh |= self._encode(group, batch, device)
+                    done += sum(flipped == flips for _, flipped, _ in group)
+                    if len(fresh) >= WRITTEN_TOGETHER:
+                        self._tensors.add(fresh)
+                        fresh = {}
+            finally:
+                self._tensors.add(fresh)  # an interruption keeps what was computed
+                self._vae.to("cpu")
+        progress(len(missing), len(missing))
+        return unreadable
 
     @torch.no_grad()
-    def _encode(self, pixels: Tensor, digest: str) -> Tensor:
-        distribution = self._vae.encode(pixels[None]).latent_dist
-        latents = torch.cat([distribution.mean, distribution.std]).float().cpu()
-        if not torch.isfinite(latents).all():
-            raise ModelError(
-                "The VAE returned numbers that are not finite",
-                f"Seen with the picture of SHA-256 {digest[:12]}.",
-                "The base model's VAE is damaged or the device computes wrongly; try --device cpu to tell which.",
-            )
-        return latents
+    def _encode(self, group: list[tuple[str, bool, Tensor]], batch: int, device: torch.device) -> dict[str, Tensor]:
+        blank = torch.zeros_like(group[0][2])
+        pixels = torch.stack([picture for _, _, picture in group] + [blank] * (batch - len(group)))
+        distribution = self._vae.encode(pixels.to(device)).latent_dist
+        latents = torch.stack([distribution.mean, distribution.std], dim=1).float().cpu()
+        encoded = {}
+        for (digest, flipped, _), latent in zip(group, latents[: len(group)], strict=True):
+            if not torch.isfinite(latent).all():
+                raise ModelError(
+                    "The VAE returned numbers that are not finite",
+                    f"Seen with the picture of SHA-256 {digest[:12]}.",
+                    "The base model's VAE is damaged or the device computes wrongly; try --device cpu to tell which.",
+                )
+            encoded[_latent_key(digest, flipped)] = latent
+        return encoded
 
 
 def _orientations(flips: bool) -> tuple[bool, ...]:
@@ -109,38 +138,44 @@ def _latent_key(digest: str, flipped: bool) -> str:
     return f"{digest}-flipped" if flipped else digest
 
 
-def _decoded(samples: Sequence[tuple[Sample, str]], resolution: int, threads: int) -> Iterator[tuple[str, Tensor]]:
-    """Digest and pixels (3, r, r) of each picture, decoded in threads a few pictures ahead."""
+def _decoded(
+    missing: Mapping[str, Sample], resolution: int, threads: int, batch: int, unreadable: dict[str, str]
+) -> Generator[tuple[str, Tensor]]:
+    """Digest and pixels (3, r, r) of each picture, decoded in threads while others are encoded.
 
-    def decode(sample: Sample, digest: str) -> Tensor:
+    Pictures that cannot be read are left out, and the reasons put into `unreadable`.
+    """
+
+    def decode(digest: str, sample: Sample) -> Tensor | str:
+        try:
+            pixels = to_tensor(to_square(open_picture(sample.image), resolution))
+        except PictureError as error:
+            return error.what
         try:
             if file_digest(sample.image) == digest:
-                return to_tensor(to_square(open_picture(sample.image), resolution))
-            reason = "its content is another one now"
-        except (PictureError, OSError) as error:
+                return pixels
+            reason = "Its content is another one now."
+        except OSError as error:
             reason = str(error)
-        raise DataError(
-            f"{sample.image} changed while it was read for the cache",
-            reason,
-            "Leave the data alone, then resume the run.",
-        )
+        raise changed(sample, reason)
 
-    if threads == 0:
-        yield from ((digest, decode(sample, digest)) for sample, digest in samples)
-        return
-    ahead: deque[tuple[str, Future[Tensor]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for sample, digest in samples:
-                ahead.append((digest, pool.submit(decode, sample, digest)))
-                if len(ahead) > 2 * threads:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    waiting: deque[tuple[str, Future[Tensor | str]]] = deque()
+    left = iter(missing.items())
+    pool = ThreadPoolExecutor(max(1, threads))
+    try:
+        while True:
+            for digest, sample in islice(left, batch + 2 * threads - len(waiting)):
+                waiting.append((digest, pool.submit(decode, digest, sample)))
+            if not waiting:
+                return
+            digest, decoding = waiting.popleft()
+            pixels = decoding.result()
+            if isinstance(pixels, str):
+                unreadable[digest] = pixels
+            else:
+                yield digest, pixels
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class EmbeddingCache:
@@ -153,40 +188,54 @@ class EmbeddingCache:
             folder / f"embeddings-{fingerprint(text_encoder)[:16]}",
             (tokenizer.model_max_length, text_encoder.config.hidden_size),
         )
+        self._key = lru_cache(KEYS_KEPT)(lambda text: self._tokenized([text])[0][0])
 
     @property
     def damaged(self) -> list[Path]:
-        """Files that were torn and have been removed."""
+        """Files in which something was torn; it is computed anew."""
         return self._tensors.damaged
 
-    def _tokens(self, text: str) -> tuple[str, Tensor]:
-        """Key and token ids (1, 77) of a text; what is too long is cut off, as the pipelines do."""
+    def _tokenized(self, texts: Sequence[str]) -> list[tuple[str, Tensor]]:
+        """Key and token ids (1, 77) of each text; what is too long is cut off, as the pipelines do."""
         tokens: Tensor = self._tokenizer(
-            text, padding="max_length", max_length=self._tokenizer.model_max_length, truncation=True,
+            list(texts), padding="max_length", max_length=self._tokenizer.model_max_length, truncation=True,
             return_tensors="pt",
         ).input_ids  # fmt: skip
-        return hashlib.sha256(tokens.numpy().tobytes()).hexdigest(), tokens
+        return [(hashlib.sha256(row.numpy().tobytes()).hexdigest(), row[None]) for row in tokens]
 
     def get(self, text: str) -> Tensor:
         """The embedding of a text that `fill` has seen."""
-        return self._tensors[self._tokens(text)[0]]
+        return self._tensors[self._key(text)]
 
     def fill(self, texts: Sequence[str], device: torch.device, progress: Progress) -> None:
-        """Encode what is missing, one by one. Raises ModelError if a result is not finite."""
-        wanted = dict(self._tokens(text) for text in dict.fromkeys(texts))
-        missing = {key: tokens for key, tokens in wanted.items() if key not in self._tensors}
+        """Encode what is missing, one by one, on a device. Raises ModelError if a result is not finite."""
+        missing = self._missing(list(dict.fromkeys(texts)), progress)
+        if not missing:
+            return
+        self._encoder.to(device)
         fresh: dict[str, Tensor] = {}
         try:
-            for done, (key, tokens) in enumerate(missing.items()):
+            for done, (key, text) in enumerate(missing.items()):
                 progress(done, len(missing))
-                fresh[key] = self._encode(tokens.to(device))
-                if len(fresh) >= TENSORS_PER_FILE:
+                fresh[key] = self._encode(self._tokenized([text])[0][1].to(device))
+                if len(fresh) >= WRITTEN_TOGETHER:
                     self._tensors.add(fresh)
                     fresh = {}
         finally:
             self._tensors.add(fresh)
-        if missing:
-            progress(len(missing), len(missing))
+            self._encoder.to("cpu")
+        progress(len(missing), len(missing))
+
+    def _missing(self, texts: Sequence[str], progress: Progress) -> dict[str, str]:
+        """The texts that have no embedding, by their keys."""
+        missing: dict[str, str] = {}
+        for first in range(0, len(texts), TOKENIZED_TOGETHER):
+            some = texts[first : first + TOKENIZED_TOGETHER]
+            keys = [key for key, _ in self._tokenized(some)]
+            missing |= {key: text for key, text in zip(keys, some, strict=True) if key not in self._tensors}
+            if len(texts) > MANY_TEXTS:
+                progress(first, len(texts))
+        return missing
 
     @torch.no_grad()
     def _encode(self, tokens: Tensor) -> Tensor:

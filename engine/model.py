@@ -9,15 +9,16 @@ from typing import Any, Literal
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
-from safetensors import SafetensorError
+from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin, UNet2DConditionModel
+from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from engine.clip_bpe import clip_tokenizer, read_merges
 from engine.contract.errors import ModelError
-from engine.model_source import SD15_CONFIGS, check_single_file, find_base_model, weights_variant
+from engine.model_source import SD15_CONFIGS, find_base_model, weights_variant
 
+TEXT_ENCODER_PREFIX = "cond_stage_model.transformer.text_model."  # in single files
 PredictionType = Literal["auto", "epsilon", "v_prediction"]
 
 
@@ -43,19 +44,10 @@ def load_base_model(name: str, unet_dtype: torch.dtype, prediction_type: Predict
     """
     source = find_base_model(name)
     if source.path.is_file():
-        parts = _load_single_file(source.path, unet_dtype, SD15_CONFIGS)
+        parts = _load_single_file(source.path, unet_dtype)
     else:
         parts = _load_folder(source.path, unet_dtype)
     return _frozen(parts, prediction_type, name, source.notices)
-
-
-def load_single_file(file: Path, unet_dtype: torch.dtype, configs: Path) -> BaseModel:
-    """Load a file in the layout of the original Stable Diffusion code, whose shapes a folder of configs describes.
-
-    Raises ModelError if the file does not fit the configs.
-    """
-    check_single_file(file, configs)
-    return _frozen(_load_single_file(file, unet_dtype, configs), "auto", str(file), ())
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -109,25 +101,41 @@ def _load_scheduler(folder: Path) -> SchedulerMixin:
     return scheduler
 
 
-def _load_single_file(file: Path, unet_dtype: torch.dtype, configs: Path) -> dict[str, Any]:
-    options: dict[str, Any] = {"config": str(configs), "local_files_only": True}
+def _load_single_file(file: Path, unet_dtype: torch.dtype) -> dict[str, Any]:
+    """A file in the layout of the original Stable Diffusion code; its configs are SD 1.5's."""
+    options: dict[str, Any] = {"config": str(SD15_CONFIGS), "local_files_only": True}
     with _told_as_damage(file, "checkpoint"):
         try:
-            pipeline = StableDiffusionPipeline.from_single_file(
-                str(file),
-                torch_dtype=torch.float32,
-                unet=UNet2DConditionModel.from_single_file(
-                    str(file), subfolder="unet", torch_dtype=unet_dtype, **options
-                ),
-                tokenizer=clip_tokenizer(read_merges(configs / "tokenizer" / "merges.txt")),
-                safety_checker=None,
-                feature_extractor=None,
-                **options,
-            )
-            pipeline.text_encoder.to("cpu")  # where the other two are moved by diffusers
+            # Each part maps the file for itself, so that what is converted to another type leaves memory at once.
+            unet = UNet2DConditionModel.from_single_file(str(file), subfolder="unet", torch_dtype=unet_dtype, **options)
+            vae = AutoencoderKL.from_single_file(str(file), subfolder="vae", torch_dtype=torch.float32, **options)
         except NotImplementedError as error:  # torch's word for moving weights that were never filled in
             raise ValueError("some tensors are missing from the file") from error
-    return {name: getattr(pipeline, name) for name in ("unet", "vae", "text_encoder", "tokenizer", "scheduler")}
+        text_encoder = _text_encoder_of_single_file(file)
+    return {
+        "unet": unet,
+        "vae": vae,
+        "text_encoder": text_encoder,
+        "tokenizer": clip_tokenizer(read_merges(SD15_CONFIGS / "tokenizer" / "merges.txt")),
+        "scheduler": _load_scheduler(SD15_CONFIGS),
+    }
+
+
+def _text_encoder_of_single_file(file: Path) -> CLIPTextModel:
+    with safe_open(file, framework="pt") as weights:
+        names = [name for name in weights.keys() if name.startswith(TEXT_ENCODER_PREFIX)]  # noqa: SIM118 (no dict)
+        state = {name.removeprefix(TEXT_ENCODER_PREFIX): weights.get_tensor(name) for name in names}
+    kind: Any = CLIPTextModel
+    module, info = kind.from_pretrained(
+        None,
+        config=CLIPTextConfig.from_pretrained(SD15_CONFIGS / "text_encoder"),
+        state_dict=state,
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    if missing := sorted(info["missing_keys"]):
+        raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}")
+    return module  # type: ignore[no-any-return]
 
 
 @contextmanager

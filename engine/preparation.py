@@ -16,7 +16,6 @@ from engine.contract.protocol import TrainingPrepared, WarningRaised
 from engine.contract.run_dir import Workspace
 from engine.dataset import (
     Dataset,
-    Sample,
     check_pictures,
     held_out_count,
     problem_lines,
@@ -24,14 +23,17 @@ from engine.dataset import (
     require_usable,
     split,
 )
-from engine.latent_cache import EmbeddingCache, LatentCache, Progress, file_digest
+from engine.latent_cache import EmbeddingCache, LatentCache, Progress
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
 from engine.noise import SampleStream
+from engine.picture_caching import cache_pictures
+from engine.picture_digests import PictureDigests
 from engine.training_data import TrainingData
 
 Phases = Callable[[str], Progress]  # names a phase, returns the function that reports its progress
 Warn = Callable[[WarningRaised], None]
+Lap = Callable[[str], None]  # names what the time went into since the lap before
 
 
 @dataclass
@@ -59,7 +61,9 @@ class Prepared:
         )
 
 
-def prepare(config: TrainingConfig, workspace: Workspace, phases: Phases, warn: Warn) -> Prepared:
+def prepare(
+    config: TrainingConfig, workspace: Workspace, phases: Phases, warn: Warn, lap: Lap = lambda _: None
+) -> Prepared:
     """Make ready to train. Raises a ShoeloraError for anything that stands against it, the cheapest causes first."""
     device = devices.choose_device(config.device)
     config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
@@ -67,9 +71,13 @@ def prepare(config: TrainingConfig, workspace: Workspace, phases: Phases, warn: 
     _require_batch_fits(config, device)
     dataset = _read_usable(config, phases)
 
-    base = load_model(config, precision, phases, warn)
-    devices.choose_threads(device, sum(parameter.numel() for parameter in base.unet.parameters()))
-    data = _cache_data(config, workspace, dataset, base, device, phases, warn)
+    with PictureDigests(workspace.cache, dataset.samples, config.dataloader_num_workers) as digests:
+        lap("data")
+        base = load_model(config, precision, phases, warn)
+        lap("weights")
+        devices.choose_threads(device, sum(parameter.numel() for parameter in base.unet.parameters()))
+        data = _cache_data(config, workspace, dataset, digests, base, device, phases, warn)
+        lap("data")
 
     parameters = add_adapter(base.unet, config)
     set_gradient_checkpointing(base.unet, config.gradient_checkpointing)
@@ -117,37 +125,29 @@ def _require_usable(dataset: Dataset, config: TrainingConfig) -> None:
 
 
 def _cache_data(
-    config: TrainingConfig, workspace: Workspace, dataset: Dataset, base: BaseModel, device: devices.Device,
-    phases: Phases, warn: Warn,
+    config: TrainingConfig, workspace: Workspace, dataset: Dataset, reading: PictureDigests, base: BaseModel,
+    device: devices.Device, phases: Phases, warn: Warn,
 ) -> TrainingData:  # fmt: skip
-    """Check every picture, encode what no cache has, and put the encoders back on the CPU."""
-    latents = LatentCache(workspace.cache, base.vae, config.resolution)
-    embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
-    _warn_of_damage([*latents.damaged, *embeddings.damaged], warn)
-    digests = _digests(dataset, config.dataloader_num_workers)
-    dataset = check_pictures(
-        dataset,
-        config.dataloader_num_workers,
-        lambda sample: latents.has(digests[sample.id], config.random_flip),
-        phases("checking pictures"),
-    )
-    _require_usable(dataset, config)
-    _warn_of_skipped(dataset, warn)
+    """Encode what no cache has, and leave out what cannot be read."""
+    with ThreadPoolExecutor(2) as beside:  # each reads all weights of its encoder, to know whose work it holds
+        opening_latents = beside.submit(LatentCache, workspace.cache, base.vae, config.resolution)
+        opening_embeddings = beside.submit(EmbeddingCache, workspace.cache, base.tokenizer, base.text_encoder)
+        digests = reading.of_all(phases("reading pictures"))
+    latents, embeddings = opening_latents.result(), opening_embeddings.result()
+    _warn_of_damage([*reading.damaged, *latents.damaged, *embeddings.damaged], warn)
+
+    def checked(readable: Dataset) -> None:
+        _require_usable(readable, config)
+        _warn_of_skipped(readable, warn)
+
+    dataset = cache_pictures(dataset, digests, latents, config, device, checked, phases("caching latents"))
     training, validation = (
         [(sample, digests[sample.id]) for sample in part]
         for part in split(dataset, config.validation_split, config.seed)
     )
-
-    devices.move(base.vae, device)
-    pictures = [*training, *validation]
-    threads = config.dataloader_num_workers
-    latents.fill(pictures, config.random_flip, threads, device.torch, phases("caching latents"))
-    devices.move(base.vae, devices.CPU)
-    devices.move(base.text_encoder, device)
-    captions = [caption for sample, _ in pictures for caption in sample.captions]
+    captions = [caption for sample in dataset.samples for caption in sample.captions]
     prompts = ["", config.validation_negative_prompt, *config.validation_prompts]
     embeddings.fill([*prompts, *captions], device.torch, phases("caching captions"))
-    devices.move(base.text_encoder, devices.CPU)
     devices.empty_cache(device)
 
     channels, height, width = latents.get(training[0][1], flipped=False)[0].shape
@@ -164,19 +164,6 @@ def _cache_data(
     return TrainingData(training, validation, latents, embeddings, stream, scale, dataset.bad)
 
 
-def _digests(dataset: Dataset, threads: int) -> dict[str, str]:
-    """SHA-256 of every picture by sample id; of one that cannot be read, nothing that any cache knows."""
-
-    def digest(sample: Sample) -> str:
-        try:
-            return file_digest(sample.image)
-        except OSError:
-            return "unreadable"
-
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        return dict(zip((s.id for s in dataset.samples), pool.map(digest, dataset.samples), strict=True))
-
-
 def _warn_of_skipped(dataset: Dataset, warn: Warn) -> None:
     if not dataset.problems:
         return
@@ -187,7 +174,7 @@ def _warn_of_skipped(dataset: Dataset, warn: Warn) -> None:
 def _warn_of_damage(files: list[Path], warn: Warn) -> None:
     if not files:
         return
-    what = f"{len(files)} damaged cache file{'s were' if len(files) > 1 else ' was'} removed"
+    what = f"{len(files)} cache file{'s were' if len(files) > 1 else ' was'} damaged"
     named = ", ".join(f"{file.parent.name}/{file.name}" for file in files)
     why = f"Torn by a crash or a full disk, or the disk fails: {named}."
-    warn(WarningRaised(what, why, "What they held is computed anew. If it happens again, check the disk."))
+    warn(WarningRaised(what, why, "What they lost is computed anew. If it happens again, check the disk."))

@@ -37,10 +37,8 @@ def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Nam
 
     wanted = _wanted(config, arguments)
     embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
-    devices.move(base.text_encoder, device)
     texts = [config.validation_negative_prompt, *(prompt for prompt, _ in wanted)]
     embeddings.fill(texts, device.torch, phases("encoding prompts"))
-    devices.move(base.text_encoder, devices.CPU)
     devices.move(base.unet, device)
 
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")

@@ -19,11 +19,12 @@ from engine.contract.run_dir import Workspace
 from engine.dataset import Sample
 from engine.demo import BASE_MODEL
 from engine.demo.drawing import draw_dataset
-from engine.latent_cache import EmbeddingCache, LatentCache, file_digest
+from engine.latent_cache import EmbeddingCache, LatentCache
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
 from engine.model_source import SD15_CONFIGS
 from engine.noise import SampleStream
+from engine.picture_digests import file_digest
 from engine.preparation import Prepared, prepare
 from engine.trainer import Trainer
 from engine.training_data import TrainingData

@@ -150,6 +150,13 @@ def test_other_devices_have_no_such_bound() -> None:
     assert devices.largest_batch(CUDA, 2048) is None
 
 
+@pytest.mark.parametrize(("resolution", "batch"), [(64, 32), (256, 16), (512, 4), (768, 1), (2048, 1)])
+def test_a_gpu_encodes_a_megapixel_at_once_and_a_cpu_one_picture(resolution: int, batch: int) -> None:
+    assert devices.encoding_batch(CPU, resolution) == 1
+    assert devices.encoding_batch(CUDA, resolution) == devices.encoding_batch(MPS, resolution) == batch
+    assert batch * (resolution // 8) ** 2 <= 32_768 or batch == 1
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     before = torch.get_num_threads()

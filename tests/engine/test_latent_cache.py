@@ -1,6 +1,9 @@
 """Latents and embeddings: what VAE and text encoder give, computed once, found by content."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,14 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from engine.contract.errors import ModelError
+from engine.contract.errors import DataError, ModelError
 from engine.contract.run_dir import Workspace
 from engine.dataset import Sample, read_dataset
-from engine.latent_cache import EmbeddingCache, LatentCache, file_digest, to_tensor
+from engine.demo.drawing import draw_dataset
+from engine.latent_cache import EmbeddingCache, LatentCache, to_tensor
 from engine.model import BaseModel, load_base_model
 from engine.picture import open_picture, to_square
+from engine.picture_digests import file_digest
 
 CPU = torch.device("cpu")
 Pictures = list[tuple[Sample, str]]
@@ -166,6 +171,92 @@ def test_an_interruption_keeps_what_was_computed(
     assert len(calls) == 5
     for sample, digest in pictures:
         assert_plain(cache, base, sample, digest, flipped=False)
+
+
+def test_a_killed_worker_loses_at_most_what_was_not_yet_written(
+    base: BaseModel, base_model_dir: Path, tmp_path: Path, calls: list[str]
+) -> None:
+    draw_dataset(tmp_path / "data", count=80, resolution=64)
+    killed = subprocess.run(
+        [sys.executable, "-c", FILL_UNTIL_KILLED, str(ROOT), str(base_model_dir), str(tmp_path), "75"], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    pictures = [(s, file_digest(s.image)) for s in read_dataset(tmp_path / "data").samples]
+    cache = LatentCache(tmp_path / "cache", base.vae, 64)
+    assert [cache.has(digest, flips=False) for _, digest in pictures] == [True] * 64 + [False] * 16
+    assert cache.damaged == []
+    cache.fill(pictures, False, 2, CPU, silent)
+    assert len(calls) == 16
+    for sample, digest in pictures[60:70]:
+        assert_plain(cache, base, sample, digest, flipped=False)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+FILL_UNTIL_KILLED = """
+import os, signal, sys
+from pathlib import Path
+root, model, folder, last = sys.argv[1:]
+sys.path.insert(0, root)
+import torch
+from engine.dataset import read_dataset
+from engine.latent_cache import LatentCache
+from engine.model import load_base_model
+from engine.picture_digests import file_digest
+
+def progress(done, _total):
+    if done == int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pictures = [(sample, file_digest(sample.image)) for sample in read_dataset(Path(folder, "data")).samples]
+cache = LatentCache(Path(folder, "cache"), load_base_model(model, torch.float32, "auto").vae, 64)
+cache.fill(pictures, False, 2, torch.device("cpu"), progress)
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_latent_is_bit_for_bit_the_same_whatever_stands_beside_it(
+    base: BaseModel, pictures: Pictures, tmp_path: Path, batch: int, flips: bool
+) -> None:
+    whole = LatentCache(tmp_path / "whole", base.vae, 64)
+    whole.fill(pictures, flips, 2, CPU, silent, batch)
+    parts = LatentCache(tmp_path / "parts", base.vae, 64)
+    for some in (pictures[2:3], pictures[::-1], pictures):
+        parts.fill(some, flips, 0, CPU, silent, batch)
+    for _, digest in pictures:
+        for flipped in {False, flips}:
+            assert torch.equal(whole.get(digest, flipped), parts.get(digest, flipped))
+
+
+def test_pictures_are_encoded_in_batches_of_one_shape(base: BaseModel, pictures: Pictures, tmp_path: Path) -> None:
+    shapes: list[int] = []
+    progress: list[int] = []
+    hook = base.vae.encoder.register_forward_pre_hook(lambda _, inputs: shapes.append(len(inputs[0])))
+    LatentCache(tmp_path, base.vae, 64).fill(pictures, True, 2, CPU, lambda done, _: progress.append(done), batch=4)
+    hook.remove()
+    assert shapes == [4, 4, 4]
+    assert progress == [0, 2, 4, 5]
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_pictures_that_cannot_be_read_are_named_and_the_others_encoded(
+    base: BaseModel, pictures: Pictures, tmp_path: Path, threads: int
+) -> None:
+    pictures[1][0].image.write_bytes(pictures[1][0].image.read_bytes()[:200])
+    pictures[3][0].image.write_text("no picture")
+    current = [(sample, file_digest(sample.image)) for sample, _ in pictures]
+    cache = LatentCache(tmp_path / "cache", base.vae, 64)
+    unreadable = cache.fill(current, False, threads, CPU, silent, batch=2)
+    assert unreadable == {current[1][1]: "truncated", current[3][1]: "not a PNG, JPEG, WEBP or BMP picture"}
+    assert [cache.has(digest, flips=False) for _, digest in current] == [True, False, True, False, True]
+
+
+def test_a_picture_that_changes_while_the_cache_is_filled_is_refused(
+    base: BaseModel, pictures: Pictures, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(pictures[2][0].image)
+    with pytest.raises(DataError, match="changed while it was read"):
+        LatentCache(tmp_path / "cache", base.vae, 64).fill(pictures, False, 2, CPU, silent)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

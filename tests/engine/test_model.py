@@ -17,10 +17,11 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from engine import model, model_source
 from engine.clip_bpe import clip_tokenizer, clip_vocabulary, read_merges
 from engine.contract.errors import ModelError
 from engine.demo.tokenizer import WORDS, merges_for
-from engine.model import BaseModel, fingerprint, load_base_model, load_single_file
+from engine.model import BaseModel, fingerprint, load_base_model
 from engine.model_source import SD15_CONFIGS, WEIGHTS, find_base_model
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -313,16 +314,22 @@ def configs(base_model_dir: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_single_file_gives_the_same_model_as_the_folder(
-    base_model_dir: Path, single_file: Path, configs: Path
-) -> None:
-    base, expected = load_single_file(single_file, torch.float32, configs), load(base_model_dir)
+@pytest.fixture
+def demo_shapes(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single file is taken to have the demo's shapes and words, not SD 1.5's."""
+    for module in (model, model_source):
+        monkeypatch.setattr(module, "SD15_CONFIGS", configs)
+
+
+@pytest.mark.usefixtures("demo_shapes")
+def test_a_single_file_gives_the_same_model_as_the_folder(base_model_dir: Path, single_file: Path) -> None:
+    base, expected = load(single_file), load(base_model_dir)
     for part in WEIGHTS:
         assert fingerprint(getattr(base, part)) == fingerprint(getattr(expected, part))
         assert not getattr(base, part).training
     assert base.tokenizer("red shoes, xq7").input_ids == expected.tokenizer("red shoes, xq7").input_ids
     assert base.scheduler.config.beta_end == 0.012
-    half = load_single_file(single_file, torch.float16, configs)
+    half = load_base_model(str(single_file), torch.float16, "auto")
     assert [half.unet.dtype, half.vae.dtype, half.text_encoder.dtype] == [torch.float16, torch.float32, torch.float32]
 
 
@@ -333,6 +340,7 @@ def without(prefix: str) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 
 
+@pytest.mark.usefixtures("demo_shapes")
 @pytest.mark.parametrize(("change", "text"), [
     (without("cond_stage_model."), "has no text encoder"),
     (without("first_stage_model."), "has no VAE"),
@@ -347,13 +355,12 @@ FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 ])  # fmt: skip
 def test_a_single_file_that_does_not_fit_is_refused(
     single_file: Path,
-    configs: Path,
     change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]],
     text: str,
 ) -> None:
     save_file(change(load_file(single_file)), single_file)
     with pytest.raises(ModelError, match=text):
-        load_single_file(single_file, torch.float32, configs)
+        load(single_file)
 
 
 def test_the_demo_as_a_single_file_is_not_taken_for_sd15(single_file: Path) -> None:

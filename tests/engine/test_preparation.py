@@ -2,16 +2,22 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from engine import picture_caching
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import ConfigError, DataError, DeviceError, ModelError
 from engine.contract.protocol import WarningRaised
 from engine.contract.run_dir import Workspace
+from engine.dataset import Dataset
 from engine.demo.drawing import draw_dataset
 from engine.preparation import Prepared, prepare
 
@@ -68,7 +74,7 @@ def test_all_that_training_needs_is_there(tiny_config: Config, data: Path, works
     assert (summary.train_samples, summary.validation_samples, summary.skipped_samples) == (32, 8, 0)
     assert summary.trainable_parameters == sum(p.numel() for p in ready.parameters) == 9984
     assert told.warnings == []
-    assert set(told.phases) == {"loading the base model", "checking pictures", "caching latents", "caching captions"}
+    assert set(told.phases) == {"loading the base model", "reading pictures", "caching latents", "caching captions"}
     assert all(done[-1][0] == done[-1][1] for done in told.phases.values())
     assert ready.data.stream.latent_shape == (4, 8, 8)
     assert ready.data.stream.size == 32
@@ -77,9 +83,10 @@ def test_all_that_training_needs_is_there(tiny_config: Config, data: Path, works
         assert ready.data.embeddings.get(prompt).shape == (77, 32)
 
 
-def test_a_second_run_of_the_same_data_decodes_and_encodes_nothing(
-    tiny_config: Config, data: Path, workspace: Workspace
+def test_a_second_run_of_the_same_data_reads_and_encodes_nothing(
+    tiny_config: Config, data: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 2**62)  # long after the pictures were drawn
     first, _ = prepared(tiny_config(train_data_dir=str(data)), workspace)
     moved = data.rename(data.with_name("moved"))
     second, told = prepared(tiny_config(train_data_dir=str(moved)), workspace)
@@ -154,6 +161,38 @@ def test_undecodable_pictures_alone_are_refused_too(tiny_config: Config, data: P
     assert text.count("truncated") == 3
 
 
+def test_too_many_bad_pictures_are_refused_before_all_good_ones_are_encoded(
+    tiny_config: Config, data: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Encoding waits at its first picture until the others are checked, as if it took as long as with SD 1.5."""
+    truncate(data, "0038", "0039", "0040")
+    told = Told()
+    checks: list[Future[Dataset]] = []
+
+    @contextmanager
+    def beside(*args: Any) -> Iterator[Future[Dataset]]:
+        with checked_beside(*args) as check:
+            checks.append(check)
+            yield check
+
+    def phase(name: str) -> Callable[[int, int], None]:
+        report = told.phase(name)
+
+        def progress(done: int, total: int) -> None:
+            report(done, total)
+            if name == "caching latents":
+                wait(checks)
+
+        return progress
+
+    checked_beside = picture_caching._checked_beside
+    monkeypatch.setattr(picture_caching, "_checked_beside", beside)
+    config = tiny_config(train_data_dir=str(data), dataloader_num_workers=2)
+    with pytest.raises(DataError, match="3 of 40 training items cannot be used"):
+        prepare(config, workspace, phase, told.warnings.append)
+    assert told.phases.get("caching latents", [(0, 40)]) == [(0, 40)]
+
+
 def test_too_few_pictures_are_refused_before_the_model_is_loaded(
     tiny_config: Config, data: Path, workspace: Workspace
 ) -> None:
@@ -179,7 +218,7 @@ def test_a_torn_cache_file_is_warned_of_and_computed_anew(
         torn.write_bytes(torn.read_bytes()[:-1])
     second, told = prepared(tiny_config(train_data_dir=str(data)), workspace)
     (warning,) = told.warnings
-    assert warning.what == "2 damaged cache files were removed"
+    assert warning.what == "2 cache files were damaged"
     assert latents[0].name in warning.why and embeddings[0].name in warning.why
     assert "computed anew" in warning.remedy
     assert {"caching latents", "caching captions"} <= set(told.phases)

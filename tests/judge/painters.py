@@ -41,10 +41,8 @@ def model_painter(model: str, adapter: Path | None, workspace: Workspace) -> Pai
 
     def paint(asked: list[Asked]) -> list[Image.Image]:
         embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
-        devices.move(base.text_encoder, device)
         texts = [settings.negative_prompt, *(one.prompt for one in asked)]
         embeddings.fill(texts, device.torch, tool.print_progress("encoding prompts"))
-        devices.move(base.text_encoder, devices.CPU)
         wanted = [(one.prompt, one.seed) for one in asked]
         progress = tool.print_progress("denoising")
         return [made.image for made in generate(base.unet, base, embeddings, wanted, settings, device, progress)]

@@ -119,7 +119,7 @@ def torn_write(trial: Trial) -> None:
         ]
     )  # fmt: skip
     if "cache" in pattern:
-        for file in trial.workspace.cache.rglob("*.safetensors"):
+        for file in trial.workspace.cache.rglob("*.records"):
             file.unlink()
     marker = trial.marker("torn write")
     trial.faults.append(

@@ -33,7 +33,7 @@ def pad_journal(trial: Trial) -> None:
 
 def tear_cache(trial: Trial) -> None:
     """The newest cache file ends early, or is empty."""
-    if files := sorted(trial.workspace.cache.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime):
+    if files := sorted(trial.workspace.cache.rglob("*.records"), key=lambda file: file.stat().st_mtime):
         _shorten(files[-1], trial.random.randint(1, files[-1].stat().st_size))
 
 
