@@ -1,6 +1,8 @@
 """What the console knows of the terminal it runs in, and where it keeps its choices, told like checks."""
 
+import codecs
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +14,12 @@ FACT = "FACT"  # a verdict where there is nothing to judge
 
 
 def terminal_facts(
-    size: tuple[int, int], colour_system: str | None, environment: Mapping[str, str] = os.environ
+    size: tuple[int, int],
+    colour_system: str | None,
+    environment: Mapping[str, str] = os.environ,
+    encoding: str | None = None,
 ) -> list[CheckResult]:
-    """Size, program and colours."""
+    """Size, program, colours and characters; `encoding` is what Textual writes in, by default that of this process."""
     width, height = size
     wish = f"Enlarge it to {WANTED[0]}x{WANTED[1]}."
     small = width < WANTED[0] or height < WANTED[1]
@@ -27,6 +32,7 @@ def terminal_facts(
     return [
         CheckResult("terminal", "WARN" if small else "OK", ", ".join(parts), wish if small else ""),
         _colours(colour_system, environment),
+        _characters(encoding or getattr(sys.__stderr__, "encoding", None) or "utf-8", environment),
     ]
 
 
@@ -39,6 +45,21 @@ def _colours(colour_system: str | None, environment: Mapping[str, str]) -> Check
         return CheckResult("colours", "OK", told)
     remedy = "If it can show true colour, set COLORTERM=truecolor; it is often not forwarded over SSH."
     return CheckResult("colours", "WARN", told, remedy)
+
+
+def _characters(encoding: str, environment: Mapping[str, str]) -> CheckResult:
+    """Whether marks, curves and blocks arrive; Python writes UTF-8 in the C locale, too, but what shows it may not."""
+    remedy = "Set LANG to a UTF-8 locale of `locale -a`, such as en_US.UTF-8 or C.UTF-8, then start anew; tmux with -u."
+    named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
+    if environment.get("LC_CTYPE") == "C.UTF-8" and not environment.get("LC_ALL"):
+        named = environment.get("LANG") or named  # Python itself puts it there where LANG is C (PEP 538)
+    if codecs.lookup(encoding).name != "utf-8":
+        told = f"{encoding}: marks, curves and pictures are shown as ?"
+        return CheckResult("characters", "WARN", told, remedy)
+    if named and "utf" not in named.lower():
+        told = f"UTF-8, but the locale is {named}: tmux and some terminals then show ? or _ for marks and curves"
+        return CheckResult("characters", "WARN", told, remedy)
+    return CheckResult("characters", "OK", "UTF-8")
 
 
 def file_fact(name: str, path: Path | None, without: str) -> CheckResult:

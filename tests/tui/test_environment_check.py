@@ -55,14 +55,16 @@ def test_how_it_stands_in_a_line(verdicts: list[str], words: str) -> None:
 
 
 def test_a_terminal_with_all_that_is_wanted() -> None:
-    terminal, colours = terminal_facts((120, 40), "truecolor", {"TERM": "xterm", "TERM_PROGRAM": "iTerm.app"})
+    environment = {"TERM": "xterm", "TERM_PROGRAM": "iTerm.app", "LANG": "de_DE.UTF-8"}
+    terminal, colours, characters = terminal_facts((120, 40), "truecolor", environment, "utf-8")
     assert terminal == CheckResult("terminal", "OK", "120x40, iTerm.app, TERM=xterm")
     assert colours == CheckResult("colours", "OK", "true colour")
+    assert characters == CheckResult("characters", "OK", "UTF-8")
 
 
 def test_a_small_terminal_with_few_colours_over_ssh_in_tmux() -> None:
     environment = {"TERM": "screen", "TMUX": "/tmp/tmux", "SSH_CONNECTION": "1.2.3.4"}
-    terminal, colours = terminal_facts((60, 20), "256", environment)
+    terminal, colours, _ = terminal_facts((60, 20), "256", environment)
     assert (terminal.verdict, terminal.text) == ("WARN", "60x20, TERM=screen, inside tmux or screen, over SSH")
     assert "80x24" in terminal.remedy
     assert (colours.verdict, colours.text) == ("WARN", "256 colours")
@@ -73,6 +75,25 @@ def test_no_colour_is_a_choice() -> None:
     colours = terminal_facts((80, 24), None, {"NO_COLOR": "1"})[1]
     assert colours.verdict == FACT
     assert "none, since NO_COLOR is set" in colours.text and "reversed" in colours.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "encoding", "verdict", "words"),
+    [
+        ({}, "UTF-8", "OK", "UTF-8"),
+        ({"LANG": "C.UTF-8"}, "utf8", "OK", "UTF-8"),
+        ({"LANG": "en_US.ISO-8859-1"}, "latin-1", "WARN", "latin-1: marks, curves and pictures are shown as ?"),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "utf-8", "WARN", "the locale is C"),
+        ({"LANG": "C.UTF-8", "LC_ALL": "POSIX"}, "utf-8", "WARN", "the locale is POSIX"),
+        ({"LC_CTYPE": "C.UTF-8"}, "utf-8", "OK", "UTF-8"),
+    ],
+)
+def test_a_locale_that_knows_no_unicode_is_told_with_what_to_do(
+    environment: dict[str, str], encoding: str, verdict: str, words: str
+) -> None:
+    characters = terminal_facts((80, 24), "256", environment, encoding)[2]
+    assert characters.name == "characters" and characters.verdict == verdict and words in characters.text
+    assert ("UTF-8" in characters.remedy) == (verdict == "WARN")
 
 
 def test_where_the_files_of_the_user_lie(tmp_path: Path) -> None:
