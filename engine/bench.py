@@ -87,7 +87,12 @@ def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Name
 
 def _prepared(config: TrainingConfig, precision: str, workspace: Workspace) -> Prepared:
     """A run of one micro-batch per step; weights are loaded again, since their precision is decided at loading."""
-    changes = {"mixed_precision": precision, "gradient_accumulation_steps": 1, "gradient_checkpointing": "none"}
+    changes = {
+        "mixed_precision": precision,
+        "gradient_accumulation_steps": 1,
+        "gradient_checkpointing": "none",
+        "num_processes": 1,
+    }
     return prepare(
         validate({**config.model_dump(), **changes}), workspace, tool.print_progress, tool.print_warning
     )  # fmt: skip

@@ -112,13 +112,13 @@ def measured_here(workspace: Workspace) -> list[Measured]:
 
 @lru_cache(maxsize=4 * RUNS_LOOKED_AT)
 def _of_run(run: RunDir, journal_size: int, moment: float) -> Measured | None:
-    """The median of a run's last steps; nothing if there is none, or if it changed its settings when memory ran out."""
+    """The median of a run's last steps; nothing if there is none, or if other settings or several processes made it."""
     try:
         config = run.config()
         seconds = _step_seconds(run.journal, journal_size)
     except (ShoeloraError, OSError):
         return None
-    if not seconds or run.adjustments_file.exists():
+    if not seconds or run.adjustments_file.exists() or config.num_processes > 1:
         return None
     pace = median(seconds) / config.gradient_accumulation_steps
     return Measured(Work.of(config), pace, f"run {run.name}", moment, machine.node())

@@ -11,6 +11,7 @@ from threading import Thread
 
 from engine import libraries
 from engine.channel import WorkerEnd
+from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import RunDir
 from engine.handover import ask_for_files
 from engine.worker import PARTED, has_parted, leave_terminals_alone, serve
@@ -47,7 +48,10 @@ def _serve_the_main_process(run: RunDir) -> None:
     except Exception as error:
         code = PARTED if has_parted(error) else 1
         with contextlib.suppress(OSError):  # the disk may be full
-            traceback.print_exception(error, chain=code != PARTED)
+            if code == PARTED or isinstance(error, ShoeloraError):
+                print(error, file=sys.stderr)
+            else:
+                traceback.print_exc()
     os._exit(code)
 
 

@@ -81,6 +81,8 @@ def test_runs_without_steps_with_other_settings_or_damaged_are_passed_over(works
     a_run(workspace, "empty", [])
     write_adjustments(a_run(workspace, "split", [1.0, 1.0]), Adjustments(gradient_checkpointing="full"))
     a_run(workspace, "torn", [1.0, 1.0]).config_file.write_text("{")
+    together = {"num_processes": 2, "gradient_accumulation_steps": 2}
+    a_run(workspace, "of_several_processes", [1.0, 1.0], CONFIG.model_copy(update=together))
     create_run(workspace, "not_begun", CONFIG)
     assert measured_here(workspace) == []
 
