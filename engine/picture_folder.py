@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from engine.picture import PictureError
@@ -53,19 +53,20 @@ class PictureFolder:
         relative = PurePosixPath(normal_name(reference))
         if relative.is_absolute() or ".." in relative.parts:
             raise PictureError("leads out of the data folder")
-        name = self.short(reference)
-        for paths in (
-            self._exact.find(name),
-            [path for path in self._alike.find(name) if path not in taken],
-            self._others_exact.find(name),
-            self._others_alike.find(name),
-            self._deeper(name),
-        ):
-            if len(paths) > 1:
-                raise PictureError(f"may mean any of {', '.join(path.name for path in paths)}")
-            if paths:
-                return paths[0]
-        raise PictureError("picture is missing")
+        paths = next(filter(None, self._meant(self.short(reference), taken)), [])
+        if len(paths) > 1:
+            raise PictureError(f"may mean any of {', '.join(path.name for path in paths)}")
+        if not paths:
+            raise PictureError("picture is missing")
+        return paths[0]
+
+    def _meant(self, name: str, taken: Collection[Path]) -> Iterator[list[Path]]:
+        """What a name may mean, the nearest first; only what is asked for is looked up."""
+        yield self._exact.find(name)
+        yield [path for path in self._alike.find(name) if path not in taken]
+        yield self._others_exact.find(name)
+        yield self._others_alike.find(name)
+        yield self._deeper(name)
 
     def _deeper(self, name: str) -> list[Path]:
         candidates = (self.home / name, self.folder / name)

@@ -24,6 +24,7 @@ from engine.phases import PhaseReporter
 from engine.preparation import Prepared, prepare
 from engine.process_group import ProcessGroup, Word
 from engine.resuming import remove_leftovers
+from engine.start_clock import StartClock
 from engine.steps import Steps
 from engine.tracking import Tracker
 from engine.trainer import Trainer
@@ -32,11 +33,15 @@ from engine.validation_round import ValidationRound
 MEMORY_INTERVAL = 2.0  # seconds between two samples of memory
 
 
-def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False) -> None:
+def train_run(
+    run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_changed_data: bool = False,
+    clock: StartClock | None = None,
+) -> None:  # fmt: skip
     """Bring a run to its end, or to where it is asked to stop. Raises ShoeloraError if it cannot go on.
 
     This is the main process of the run; if there are others, each of them calls `engine.following.follow`.
     """
+    clock = clock or StartClock()
     group = ProcessGroup.join(run.config())
     phases = PhaseReporter(inbox, emit)
     watch_fallbacks(emit)
@@ -46,7 +51,7 @@ def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_change
         require_room(run, config)
         prepared = when_there_is_room(
             "the cache",
-            lambda: prepare(config, run.workspace, phases.phase, lambda warning: emit(warning, None)),
+            lambda: prepare(config, run.workspace, phases.phase, lambda warning: emit(warning, None), clock.lap),
             inbox,
             emit,
         )
@@ -57,6 +62,8 @@ def train_run(run: RunDir, log_dir: Path, inbox: Inbox, emit: Emit, allow_change
         emit(prepared.summary(), None)
         group.agree(Word.GO_ON, 0)  # the others find everything in the cache
         loop = TrainingLoop(run, prepared, group, log_dir, inbox, emit)
+        clock.lap("adapter and optimizer")
+        emit(p.LogRecorded("info", str(clock)), None)
     except StopRequested as stop:
         group.agree(Word.STOP, 0)
         emit(p.StateChanged("stopping", stop.reason), stop.command_id)

@@ -18,6 +18,7 @@ from engine.contract.protocol import Event, LogRecorded, Report, RunFailed
 from engine.contract.run_dir import RunDir
 from engine.control_socket import remove_traces
 from engine.inbox import Emit, Inbox
+from engine.start_clock import StartClock
 
 # torch is imported inside `serve`: the supervisor imports this module to start the process, and has to stay small.
 
@@ -40,6 +41,7 @@ def serve(
     `supervisor` is ready to be read when the supervisor is gone. A `launched` process is the main one of several, and
     its launcher holds the lock for all.
     """
+    clock = StartClock.of_this_process()
     reports = ReportSender(end)
 
     def emit(event: Event, command_id: str | None = None) -> None:
@@ -57,7 +59,8 @@ def serve(
     try:
         from engine.training import train_run
 
-        train_run(run, log_dir, inbox, emit, allow_changed_data=allow_changed_data)
+        clock.lap("imports")
+        train_run(run, log_dir, inbox, emit, allow_changed_data, clock)
     except ShoeloraError as error:
         emit(RunFailed(error.what, error.why, error.remedy))
         code = FAILED

@@ -355,3 +355,13 @@ def test_memory_too_small_for_validation_costs_pictures_not_the_run(
     assert any("memory ran out" in warning.what for warning in run.of(p.WarningRaised))
     assert run.of(p.ValidationImageSaved) == []
     assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
+def test_a_worker_says_what_the_time_until_its_first_step_went_into(bench: Callable[..., Bench]) -> None:
+    run = bench()
+    run.train()
+    (ready,) = [event.text for event in run.of(p.LogRecorded) if event.text.startswith("Ready to train")]
+    parts = [part.split(" ")[0] for part in ready.partition(": ")[2].split(", ")]
+    assert parts == ["data", "weights", "adapter"]
+    told = [type(event) for event in run.events]
+    assert told.index(p.LogRecorded) < told.index(p.StepCompleted)
