@@ -3,6 +3,7 @@
 import math
 import select
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -113,6 +114,22 @@ def draw_shoe(path: Path, index: int, step: int) -> None:
     draw.rectangle((7, 46, 59, 51), fill="#ffffff", outline="#909090")
     draw.line((26, 24, 38, 34), fill="#e0e0e0", width=1 + (step > 0))
     image.save(path)
+
+
+@pytest.fixture
+def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same folder, hour and terminal on every machine, so that a screen has the same picture."""
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
+    monkeypatch.chdir(workspace.root)
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,23 +17,16 @@ from tui.widgets.previews import Previews
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
+
 SnapCompare = Callable[..., bool]
 NOON = 1_780_000_000.0  # seconds since 1970; when the recorded run began
 
 
 @pytest.fixture(autouse=True)
-def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same hour, colours, cell shape and folder on every machine."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(recorded.dir.workspace.root)
-    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When checkpoints are looked at."""
     monkeypatch.setattr("tui.widgets.details.now", lambda: NOON + 3600.0)
-    with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 async def settle(pilot: Pilot[None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -31,6 +30,8 @@ from tui.widgets.check_list import CheckRow
 
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
+
+pytestmark = pytest.mark.usefixtures("same_everywhere")
 
 SnapCompare = Callable[..., bool]
 GIB = 2**30
@@ -89,19 +90,9 @@ class Console(ConsoleApp):
 
 
 @pytest.fixture(autouse=True)
-def same_everywhere(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same hour, colours and terminal on every machine."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLORTERM", "truecolor")
-    monkeypatch.chdir(recorded.dir.workspace.root)
-    monkeypatch.setattr("tui.screens.environment.wall_clock", lambda: 1_780_000_300.0)  # five minutes after noon
-    with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
+def five_minutes_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the memory is looked at."""
+    monkeypatch.setattr("tui.screens.environment.wall_clock", lambda: 1_780_000_300.0)
 
 
 @pytest.fixture

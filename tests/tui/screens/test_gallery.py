@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,21 +30,9 @@ if TYPE_CHECKING:
 
     from tests.tui.conftest import RecordedRun
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
+
 SnapCompare = Callable[..., bool]
-
-
-@pytest.fixture(autouse=True)
-def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same hour, colours, cell shape and folder on every machine."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(workspace.root)
-    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
-    with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        time.tzset()
-        yield
-    time.tzset()
 
 
 class Visit:

@@ -30,6 +30,8 @@ from tui.widgets.sample_status import SampleStatus
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
+
 SnapCompare = Callable[..., bool]
 
 
@@ -100,12 +102,8 @@ def save_adapters(run: RunDir, *steps: int) -> None:
 
 
 @pytest.fixture
-def ended(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> RunDir:
+def ended(recorded: RecordedRun) -> RunDir:
     """A run that nobody works on any more, with an adapter and two checkpoints."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(recorded.dir.workspace.root)
-    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
     recorded.half_way()
     recorded.die()
     save_adapters(recorded.dir, 20, 40)

@@ -49,6 +49,8 @@ from tui.widgets.tool_report import ToolReport
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
+
 SnapCompare = Callable[..., bool]
 PATIENCE = 1500  # looks, 0.02 s apart
 GIB = 2**30
@@ -169,14 +171,6 @@ class Form:
     @property
     def report(self) -> ToolReport:
         return self.screen.query_one(ToolReport)
-
-
-@pytest.fixture(autouse=True)
-def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same colours and folder on every machine."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(workspace.root)
 
 
 @pytest.fixture(autouse=True)

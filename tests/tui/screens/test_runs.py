@@ -31,6 +31,8 @@ from tui.widgets.run_table import RunTable
 if TYPE_CHECKING:
     from tests.tui.conftest import RecordedRun
 
+pytestmark = pytest.mark.usefixtures("same_everywhere")
+
 Obeying = Callable[[Callable[[p.Request], None]], list[p.Command]]
 Make = Callable[[str, str], "RecordedRun"]
 SnapCompare = Callable[..., bool]
@@ -40,18 +42,9 @@ KINDS = ("damaged", "failed", "interrupted", "stopped", "finished", "stalled", "
 
 
 @pytest.fixture(autouse=True)
-def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same day, hour, colours, cell shape and folder on every machine."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(workspace.root)
-    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
-    with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        time.tzset()
-        zone.setattr("tui.run_words.today", lambda: time.localtime(NOON))
-        yield
-    time.tzset()
+def the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On which the runs were started."""
+    monkeypatch.setattr("tui.run_words.today", lambda: time.localtime(NOON))
 
 
 @pytest.fixture
