@@ -1,8 +1,10 @@
 """A question before something that cannot be taken back."""
 
+import time
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -46,6 +48,7 @@ class Question(ModalScreen[Meant | None]):
     def __init__(self, subject: str) -> None:
         super().__init__()
         self._subject = subject
+        self._asked = time.monotonic()
 
     def compose(self) -> ComposeResult:
         """The question, what each answer means, and the answers."""
@@ -57,6 +60,11 @@ class Question(ModalScreen[Meant | None]):
                 for answer in self.ANSWERS:
                     yield Button(answer.label, id=answer.id, compact=True, variant=answer.tone)
                 yield Button("Esc Cancel", id="cancel", compact=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that was pressed before anybody could read the question is no answer to it."""
+        if event.time < self._asked:
+            event.stop()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A button says the same as its key."""
