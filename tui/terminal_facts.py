@@ -1,4 +1,4 @@
-"""What the console knows of the terminal it runs in, and where it keeps its choices, told like checks."""
+"""What the console knows of its terminal, of the machine's heat, and where it keeps its choices, told like checks."""
 
 import codecs
 import os
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tui.environment_check import CheckResult
+from tui.machine_heat import Heat
 
 WANTED = (80, 24)  # columns and rows for everything
 COLOURS = {"truecolor": "true colour", "256": "256 colours", "standard": "16 colours", "windows": "16 colours"}
@@ -60,6 +61,14 @@ def _characters(encoding: str, environment: Mapping[str, str]) -> CheckResult:
         told = f"UTF-8, but the locale is {named}: tmux and some terminals then show ? or _ for marks and curves"
         return CheckResult("characters", "WARN", told, remedy)
     return CheckResult("characters", "OK", "UTF-8")
+
+
+def heat_fact(heat: Heat | None) -> CheckResult:
+    """Whether heat slows the machine down; a system that does not tell is not called cool."""
+    if heat is None:
+        return CheckResult("heat", FACT, "this system does not tell it to anyone but root")
+    remedy = "Let air to it, take it off soft ground, away from the sun; training slows down with it and comes back."
+    return CheckResult("heat", "OK" if heat.level == "normal" else "WARN", heat.text, remedy)
 
 
 def file_fact(name: str, path: Path | None, without: str) -> CheckResult:

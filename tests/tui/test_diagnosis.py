@@ -79,7 +79,8 @@ def test_of_a_healthy_run_nothing_is_said_and_all_is_measured() -> None:
     assert nothing(found(*HEALTHY))
     measured = {one.question: one.measured for one in diagnose(Facts(view_of(*HEALTHY), MACHINE, SHARES))}
     assert measured["Out of memory"] == "device 9.0 GiB of 20.0 GiB, worker 2.0 GiB, machine 16.0 GiB left of 32.0 GiB"
-    assert measured["Training too slow"] == "1.51 s per step, data 1%, forward 29%, backward 66%, optimizer 4%"
+    pace = "1.51 s per step, data 1%, forward 29%, backward 66%, optimizer 4%"
+    assert measured["Training too slow"] == f"{pace}, heat is not told by this system"
     assert measured["Loss that does not fall"] == "first 0.5 at step 0, best 0.34 at step 300, last 0.34 at step 300"
     assert measured["Data set not found, or not usable"] == "88 training and 8 validation samples, 0 skipped"
 

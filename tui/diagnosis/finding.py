@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tui.environment_check import CheckResult
+from tui.machine_heat import Heat
 from tui.machine_memory import MachineMemory
 from tui.run_view import RunView
 
@@ -18,6 +19,7 @@ class Facts:
     machine: MachineMemory | None = None
     shares: Mapping[str, float] = field(default_factory=dict)  # seconds, or parts of a whole, by what they went to
     checks: Sequence[CheckResult] = ()
+    heat: Heat | None = None  # of the machine, now
 
     def check(self, name: str) -> list["Diagnosis"]:
         """What the check of one thing found wrong, if anything."""

@@ -1,10 +1,11 @@
-"""Training too slow: the share of the data, a device that is not used, swap, and a machine that grows hot."""
+"""Training too slow: the share of the data, a device that is not used, swap, heat, and a pace that fell."""
 
 import math
 from statistics import median
 
 from engine.contract import protocol as p
 from tui.diagnosis.finding import GIB, Diagnosis, Facts, Finding, gib
+from tui.machine_heat import Heat
 from tui.run_view import RunView
 
 QUESTION = "Training too slow"
@@ -19,24 +20,31 @@ ON_CPU = "fall back to run on the CPU"  # as torch words it, and the run's warni
 
 
 def too_slow(facts: Facts) -> Finding:
-    """Each cause with its figures; heat is concluded where the pace has fallen and no other cause is left."""
+    """Each cause with its figures; where the pace has fallen without any, what is left to be thought of."""
     view = facts.view
     if view is None:
         return Finding(QUESTION, (), "no run is looked at")
-    causes = [*_shares(facts), *_device(view), *_swap(facts)]
+    causes = [*_shares(facts), *_device(view), *_swap(facts), *_heat(facts)]
     if not causes:
-        causes = _fallen_pace(view)
+        causes = _fallen_pace(facts, view)
     return Finding(QUESTION, tuple(causes), measured(facts))
 
 
 def measured(facts: Facts) -> str:
-    """The pace, and where the time goes."""
+    """The pace, where the time goes, and the heat of the machine while the run is live."""
     usual = _usual(facts.view, -WINDOW) if facts.view else None
     parts = ["no step is done yet"] if usual is None else [f"{usual:.3g} s per step"]
     total = sum(facts.shares.values())
     if 0 < total < math.inf:
         parts += [f"{name} {value / total:.0%}" for name, value in facts.shares.items()]
+    if _is_live(facts) and facts.machine:  # it was read
+        parts.append(f"heat: {facts.heat.text}" if facts.heat else "heat is not told by this system")
     return ", ".join(parts)
+
+
+def _is_live(facts: Facts) -> bool:
+    """Whether what is measured of the machine now says anything about the run."""
+    return facts.view is not None and not facts.view.state.is_final
 
 
 def _usual(view: RunView, start: int) -> float | None:
@@ -82,14 +90,23 @@ def _swap(facts: Facts) -> list[Diagnosis]:
     if first and last and (grown := last.swap_used - first.swap_used) >= MUCH_SWAP:
         evidence = f"Swap has grown by {gib(grown)} since the run was started, to {gib(last.swap_used)}."
         return [Diagnosis("The machine swaps", evidence, remedy)]
-    live = view is not None and not view.state.is_final
-    if live and machine and machine.pressure and machine.pressure.level != "normal" and machine.swap_used > MUCH_SWAP:
-        evidence = f"{gib(machine.swap_used)} of swap are in use, and the pressure is {machine.pressure.level}."
+    pressure = machine.pressure if machine and _is_live(facts) else None
+    if machine and pressure and pressure.level != "normal" and machine.swap_used > MUCH_SWAP:
+        evidence = f"{gib(machine.swap_used)} of swap are in use, and the pressure is {pressure.level}."
         return [Diagnosis("The machine swaps", evidence, remedy)]
     return []
 
 
-def _fallen_pace(view: RunView) -> list[Diagnosis]:
+def _heat(facts: Facts) -> list[Diagnosis]:
+    if not (_is_live(facts) and facts.heat and facts.heat.level == "throttled"):
+        return []
+    remedy = (
+        "Let air to it, take it off soft ground, away from the sun and other warmth; the pace comes back by itself."
+    )
+    return [Diagnosis("The machine is slowed down by heat", f"The system says: {facts.heat.text}.", remedy)]
+
+
+def _fallen_pace(facts: Facts, view: RunView) -> list[Diagnosis]:
     """The last window against the best one."""
     count, last = len(view.steps), _usual(view, -WINDOW)
     if count < 2 * WINDOW or last is None:
@@ -107,10 +124,20 @@ def _fallen_pace(view: RunView) -> list[Diagnosis]:
     if changes:
         remedy = "The next run is faster with less memory used by others, or with a smaller resolution or lora_rank."
         return [Diagnosis(f"Slower since memory ran out at step {changes[-1]}", evidence, remedy)]
-    return [
-        Diagnosis(
-            "The machine has slowed down: heat, power saving or other programs",
-            f"{evidence} Neither swap, data nor the device explain it.",
-            "Plug it in, turn low power mode off, let air to it, and close other programs; the pace comes back.",
+    return [_unexplained(facts.heat if _is_live(facts) else None, evidence)]
+
+
+def _unexplained(heat: Heat | None, evidence: str) -> Diagnosis:
+    """What may have slowed a machine down; heat where the system does not say that there is none."""
+    if heat and heat.level == "normal":
+        return Diagnosis(
+            "The machine has slowed down: power saving or other programs",
+            f"{evidence} Neither swap, data, the device nor heat ({heat.text}) explain it.",
+            "Plug it in, turn low power mode off, and close other programs; the pace comes back.",
         )
-    ]
+    warmth = f" The system says: {heat.text}." if heat else ""
+    return Diagnosis(
+        "The machine has slowed down: heat, power saving or other programs",
+        f"{evidence} Neither swap, data nor the device explain it.{warmth}",
+        "Plug it in, turn low power mode off, let air to it, and close other programs; the pace comes back.",
+    )

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from tui.diagnosis import Facts, Finding, diagnose
 from tui.environment_check import CheckResult
+from tui.machine_heat import Heat, HeatReader
 from tui.machine_memory import MachineMemory, read_machine_memory
 from tui.run_view import RunView
 
@@ -36,22 +37,26 @@ class DiagnosisScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "app.pop_screen", "Close")]
 
     @dataclass
-    class MemoryRead(Message):
-        """A reading of the machine's memory was taken."""
+    class MachineRead(Message):
+        """A reading of the machine's memory and heat was taken."""
 
         reading: MachineMemory
+        heat: Heat | None = None
 
     def __init__(
         self,
         view: RunView | None,
         checks: Sequence[CheckResult] = (),
         read_machine: Callable[[], MachineMemory] = read_machine_memory,
+        read_heat: Callable[[], Heat | None] | None = None,
     ) -> None:
         super().__init__()
         self._view = view
         self._checks = checks
         self._read_machine = read_machine
+        self._read_heat = read_heat or HeatReader().read
         self._machine: MachineMemory | None = None
+        self._heat: Heat | None = None
         self._findings: list[Finding] = []
 
     def compose(self) -> ComposeResult:
@@ -62,22 +67,25 @@ class DiagnosisScreen(ModalScreen[None]):
             yield Static()
 
     def on_mount(self) -> None:
-        """Look at what is known at once; the machine's memory is read beside the event loop."""
+        """Look at what is known at once; the machine is read beside the event loop."""
         self._look()
         self._read()
         self.set_interval(LOOK_AGAIN, self._read)
 
     def _read(self) -> None:
-        threading.Thread(target=lambda: self.post_message(self.MemoryRead(self._read_machine())), daemon=True).start()
+        def read() -> None:
+            self.post_message(self.MachineRead(self._read_machine(), self._read_heat()))
 
-    def on_diagnosis_screen_memory_read(self, message: MemoryRead) -> None:
+        threading.Thread(target=read, daemon=True).start()
+
+    def on_diagnosis_screen_machine_read(self, message: MachineRead) -> None:
         """Look again."""
-        self._machine = message.reading
+        self._machine, self._heat = message.reading, message.heat
         self._look()
 
     def _look(self) -> None:
         shares = {one.name: one.share for one in self._view.time_shares} if self._view else {}
-        findings = diagnose(Facts(self._view, self._machine, shares, self._checks))
+        findings = diagnose(Facts(self._view, self._machine, shares, self._checks, self._heat))
         if findings != self._findings:
             self._findings = findings
             self._show()

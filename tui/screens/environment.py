@@ -19,6 +19,7 @@ from tui.clipboard import copy_remedy
 from tui.environment_check import CheckResult, EnvironmentCheck, summary
 from tui.feed import Batch, JournalFeed
 from tui.keymap import FILE_NAME as KEYMAP_FILE
+from tui.machine_heat import Heat, HeatReader
 from tui.machine_memory import MachineMemory, read_machine_memory
 from tui.memory_rows import SPAN, Reading, memory_rows
 from tui.navigation import ScreenName
@@ -26,7 +27,7 @@ from tui.run_view import RunView
 from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.main_screen import MainScreen
 from tui.settings import FILE_NAME as SETTINGS_FILE
-from tui.terminal_facts import FACT, file_fact, terminal_facts
+from tui.terminal_facts import FACT, file_fact, heat_fact, terminal_facts
 from tui.widgets.check_list import CheckList
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.memory_panel import MemoryPanel
@@ -54,10 +55,11 @@ class EnvironmentScreen(MainScreen):
     AUTO_FOCUS = "CheckList"
 
     @dataclass
-    class MemoryRead(Message):
+    class MachineRead(Message):
         """A reading was taken."""
 
         reading: MachineMemory
+        heat: Heat | None
 
     @dataclass
     class RecordsArrived(Message):
@@ -78,6 +80,7 @@ class EnvironmentScreen(MainScreen):
         run: RunDir | None,
         read_machine: Callable[[], MachineMemory] = read_machine_memory,
         begin_check: Callable[[TrainingConfig, Workspace], Checking] = EnvironmentCheck,
+        read_heat: Callable[[], Heat | None] | None = None,
     ) -> None:
         super().__init__()
         self.workspace = workspace
@@ -85,9 +88,11 @@ class EnvironmentScreen(MainScreen):
         self.view = RunView(run.name, 0) if run else None
         self.checks: list[CheckResult] = []
         self._read_machine = read_machine
+        self._read_heat = read_heat or HeatReader().read
         self._begin_check = begin_check
         self._check: Checking | None = None
         self._check_began = 0.0  # of the monotonic clock; 0 while none is under way
+        self._heat: Heat | None = None
         self._readings: deque[Reading] = deque(maxlen=int(SPAN / READ_EVERY) + 1)
         self._left = threading.Event()
         self._feed = JournalFeed(run, self._deliver) if run else None
@@ -102,7 +107,7 @@ class EnvironmentScreen(MainScreen):
         """Begin to read, and check."""
         if self._feed:
             self._feed.start()
-        threading.Thread(target=self._keep_reading, name="machine memory", daemon=True).start()
+        threading.Thread(target=self._keep_reading, name="machine", daemon=True).start()
         self.set_interval(1.0, self._tell_progress)
         await self._show_checks()
         self.act_check()
@@ -115,15 +120,16 @@ class EnvironmentScreen(MainScreen):
         if self._check:
             self._check.stop()
 
-    # ---- memory ------------------------------------------------------------------------------------------------------
+    # ---- memory and heat ---------------------------------------------------------------------------------------------
 
     def _keep_reading(self) -> None:
         while not self._left.is_set():
-            self.post_message(self.MemoryRead(self._read_machine()))
+            self.post_message(self.MachineRead(self._read_machine(), self._read_heat()))
             self._left.wait(READ_EVERY)
 
-    async def on_environment_screen_memory_read(self, message: MemoryRead) -> None:
+    async def on_environment_screen_machine_read(self, message: MachineRead) -> None:
         """Keep it for the history, and bring what is on the screen up to date."""
+        self._heat = message.heat
         self._readings.append((wall_clock(), message.reading))
         if self.is_current:
             self._show_memory()
@@ -211,6 +217,7 @@ class EnvironmentScreen(MainScreen):
         return [
             *terminal_facts(self.app.size, self.app.console.color_system),
             *self._pictures(),
+            heat_fact(self._heat),
             file_fact("settings", folder and folder / SETTINGS_FILE, "defaults hold"),
             file_fact("key map", folder and folder / KEYMAP_FILE, "keys are as the help has them"),
         ]
@@ -231,4 +238,4 @@ class EnvironmentScreen(MainScreen):
 
     def act_diagnose(self) -> None:
         """What may be wrong, from the run and the check."""
-        self.app.push_screen(DiagnosisScreen(self.view, self.checks, self._read_machine))
+        self.app.push_screen(DiagnosisScreen(self.view, self.checks, self._read_machine, self._read_heat))

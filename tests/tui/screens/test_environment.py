@@ -19,6 +19,7 @@ from engine.contract.run_dir import RunDir, Workspace
 from tests.tui.looks import in_look
 from tui.console import ConsoleApp
 from tui.environment_check import CheckResult
+from tui.machine_heat import Heat
 from tui.machine_memory import MachineMemory
 from tui.memory_pressure import Pressure
 from tui.navigation import ScreenName
@@ -77,11 +78,14 @@ class Console(ConsoleApp):
         super().__init__(workspace, run, False, Settings(), "block", "this terminal is not known to show pixels")
         self.check = check
         self.reading = READING
+        self.heat = Heat("normal", "nominal, level 0 of 4")
 
     def _make(self, name: ScreenName) -> MainScreen:
         if name != "environment":
             return super()._make(name)
-        return EnvironmentScreen(self.workspace, self.run_dir, lambda: self.reading, self.check.begin)
+        return EnvironmentScreen(
+            self.workspace, self.run_dir, lambda: self.reading, self.check.begin, lambda: self.heat
+        )
 
     @property
     def text(self) -> str:
@@ -371,3 +375,16 @@ async def test_a_click_takes_the_bar_to_a_row(recorded: RecordedRun, check: Fake
         await pilot.click(row)
         await pilot.press("y")
         assert app.clipboard == "Close other programs."
+
+
+# ---- heat -----------------------------------------------------------------------------------------------------------
+
+
+async def test_heat_is_told_as_it_comes_and_in_the_diagnosis(recorded: RecordedRun, check: FakeCheck) -> None:
+    recorded.half_way()
+    async with looking(recorded, check, (100, 44)) as (app, pilot):
+        await until(pilot, "✓ OK heat nominal, level 0 of 4")
+        app.heat = Heat("throttled", "heavy, level 2 of 4")
+        await until(pilot, "! WARN heat heavy, level 2 of 4 → Let air to it")
+        await pilot.press("d")
+        await until(pilot, "! The machine is slowed down by heat", "heat: heavy, level 2 of 4")
