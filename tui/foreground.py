@@ -11,6 +11,7 @@ from engine.contract.journal import follow
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from engine.contract.wire import encode_record
+from tui.phase_pace import PhasePace
 from tui.run_view import RunView, new_view, view_run
 from tui.wording import duration, loss, pace
 
@@ -26,15 +27,20 @@ class LineWriter:
     def __init__(self) -> None:
         self._phase = ""
         self._phase_time = 0.0
+        self._pace = PhasePace()
 
     def line(self, record: p.Record) -> str:
         """The line for a record; empty where there is nothing to say."""
         event = record.event
+        if isinstance(event, p.StateChanged):
+            self._pace.rest()
         if isinstance(event, p.PhaseProgressed):
+            self._pace.see(record.time, event)
             due = event.phase != self._phase or record.time - self._phase_time >= PHASE_INTERVAL
             if not due and event.done < event.total:
                 return ""
             self._phase, self._phase_time = event.phase, record.time
+            return ", ".join(filter(None, [describe(event), self._pace.left]))
         return describe(event)
 
     def show(self, record: p.Record) -> None:
@@ -126,7 +132,7 @@ def milestone(event: p.Event) -> str:
 def bar_of(view: RunView) -> tuple[str, int, int, str]:
     """What the progress bar says now: a word, done, total, and the numbers behind it."""
     if phase := view.phase:
-        return phase.phase, phase.done, phase.total, ""
+        return phase.phase, phase.done, phase.total, view.phase_pace.left
     if not view.steps:
         return view.state.value, 0, view.max_train_steps, ""
     numbers = (

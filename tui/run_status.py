@@ -93,7 +93,8 @@ def status_lines(view: RunView) -> list[str]:
     if view.memory:
         lines.append(f"  memory        {memory_words(view.memory)}")
     if view.phase:
-        lines.append(f"  now           {view.phase.phase} {view.phase.done}/{view.phase.total}")
+        now = f"{view.phase.phase} {view.phase.done}/{view.phase.total}"
+        lines.append("  now           " + ", ".join(filter(None, [now, view.phase_pace.left])))
     if not view.state.is_final:
         lines.append(f"  processes     supervisor {view.supervisor_pid}, worker {view.worker_pid or NOTHING}")
     if view.stalled_seconds is not None:

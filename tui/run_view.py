@@ -11,6 +11,7 @@ from engine.contract.journal import read_records
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from tui import pace
+from tui.phase_pace import PhasePace
 from tui.step_history import StepHistory
 
 LOG_LINES = 5000
@@ -56,6 +57,7 @@ class RunView:
     state: RunState = RunState.PREPARING
     state_reason: str = ""
     phase: p.PhaseProgressed | None = None
+    phase_pace: PhasePace = field(default_factory=PhasePace)
     steps: StepHistory = field(default_factory=StepHistory)
     lost: list[LostSteps] = field(default_factory=list)
     timed: p.StepTimed | None = None
@@ -111,12 +113,14 @@ class RunView:
             case p.WorkerStarted():
                 self.worker_pid, self.restarts, self.phase = event.pid, event.restarts, None
             case p.StateChanged():
+                self.phase_pace.rest()
                 self.state, self.state_reason = RunState(event.state), event.reason
                 if self.state.is_final:
                     self.phase, self.last_answer = None, ""
                     self.pending.clear()
             case p.PhaseProgressed():
                 self.phase = None if event.done >= event.total else event
+                self.phase_pace.see(record.time, event)
             case p.TrainingPrepared():
                 self.prepared = event
             case p.RunResumed():

@@ -200,8 +200,9 @@ def activity_line(view: RunView, asked: list[str]) -> Content:
         )
     if view.phase:
         share = min(view.phase.done / max(view.phase.total, 1), 1.0)
+        left = f", {view.phase_pace.left}" if view.phase_pace.left else ""
         parts.append(
-            Content.assemble(f"{view.phase.phase} ", *bar(share, 12), f" {view.phase.done}/{view.phase.total}")
+            Content.assemble(f"{view.phase.phase} ", *bar(share, 12), f" {view.phase.done}/{view.phase.total}{left}")
         )
     if parts:
         return Content("   ").join(parts)
