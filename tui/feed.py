@@ -20,6 +20,7 @@ class Batch:
     records: list[Record]
     live: bool
     is_whole: bool  # whether there was nothing more to read; a long journal comes in several batches
+    unreadable_lines: int = 0  # of the journal so far
 
 
 class JournalFeed:
@@ -50,6 +51,6 @@ class JournalFeed:
             records = reader.read_new(MOST)
             at_end = reader.is_at_end
             if (records or live != was_live or at_end != was_at_end) and not self._stopped.is_set():
-                self._deliver(Batch(records, bool(live), at_end))
+                self._deliver(Batch(records, bool(live), at_end, reader.unreadable_lines(bool(live))))
             if at_end:
                 self._stopped.wait(LOOK_INTERVAL)

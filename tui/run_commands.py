@@ -51,6 +51,8 @@ def _row(run: RunDir) -> tuple[str, ...]:
         view = view_run(run)
     except (ShoeloraError, OSError, ValueError):  # whatever was done to its files, the other runs are still listed
         return run.name, DAMAGED, NOTHING, NOTHING, NOTHING, NOTHING, started
+    if view.is_unreadable:
+        return run.name, DAMAGED, NOTHING, NOTHING, NOTHING, NOTHING, started
     return (
         run.name,
         state_words(view.state, view.stalled_seconds),

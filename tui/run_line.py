@@ -9,6 +9,7 @@ from engine.contract.journal import JournalReader
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from tui.run_view import RunView, new_view
+from tui.wording import unreadable
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class RunTracker:
         for record in self._reader.read_new():
             self._view.apply(record)
         self._view.conclude(live)
+        self._view.unreadable_lines = self._reader.unreadable_lines(live)
+        if self._view.is_unreadable:
+            return RunLine(self._run, started, remark=unreadable(self._view.unreadable_lines, of_all=True))
         return line_of(self._run, self._view, started)
 
 
@@ -105,6 +109,11 @@ def line_of(run: RunDir, view: RunView, started: float) -> RunLine:
 
 
 def _remark(view: RunView) -> str:
+    words = _doing(view)
+    return f"{words}; {unreadable(view.unreadable_lines)}" if view.unreadable_lines else words
+
+
+def _doing(view: RunView) -> str:
     if view.stalled_since is not None and not view.state.is_final:
         since = time.strftime("%H:%M:%S", time.localtime(view.stalled_since))
         return f"nothing is heard of the worker since {since}"

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from engine.contract.errors import RunError
@@ -12,7 +13,7 @@ from engine.contract.run_dir import RunDir, RunLock
 
 def belongings(run: RunDir) -> list[Path]:
     """The run's folder, and its logs of every start; the cache of latents is shared with other runs and stays."""
-    return [run.path, *sorted(run.workspace.logs.glob(f"*/train_{run.name}"))]
+    return [run.path, *sorted(run.workspace.logs.glob(f"*/train_{escape(run.name)}"))]
 
 
 def size_of(paths: Sequence[Path]) -> int:

@@ -7,7 +7,7 @@ from msgspec import to_builtins
 from engine.contract.protocol import MemorySampled
 from tui import pace
 from tui.run_view import RunView
-from tui.wording import NOTHING, duration, loss, size, state_words
+from tui.wording import NOTHING, duration, loss, size, state_words, unreadable
 from tui.wording import pace as pace_words
 
 
@@ -46,6 +46,7 @@ def status(view: RunView) -> dict[str, Any]:
         "failure": to_builtins(view.failure) if view.failure else None,
         "log_dir": view.log_dir,
         "last_seq": view.last_seq,
+        "unreadable_lines": view.unreadable_lines,
     }
 
 
@@ -86,6 +87,8 @@ def status_lines(view: RunView) -> list[str]:
         f"  validation    {loss(known['validation_loss'])}",
         f"  pace          {pace_words(view.steps_per_minute)}",
     ]
+    if view.unreadable_lines:
+        lines.insert(1, f"  journal       {unreadable(view.unreadable_lines, of_all=view.is_unreadable)}")
     if view.eta_seconds is not None:
         lines[-1] += f", {duration(view.eta_seconds)} left"
     if view.time_shares:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from engine.contract import protocol as p
 from engine.contract.describe import describe, level
-from engine.contract.journal import read_records
+from engine.contract.journal import JournalReader
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from tui import pace
@@ -86,6 +86,7 @@ class RunView:
     started: float | None = None  # seconds since 1970; the first record
     last_seq: int = 0
     last_time: float = 0.0
+    unreadable_lines: int = 0  # of the journal
 
     def apply(self, record: p.Record) -> None:
         """Take one record into account; records come in the order of their numbers."""
@@ -177,6 +178,11 @@ class RunView:
             self.state, self.phase, self.stalled_since, self.last_answer = RunState.INTERRUPTED, None, None, ""
             self.pending.clear()
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether there is a journal of which nothing can be read, so that nothing is known of the run."""
+        return self.unreadable_lines > 0 and self.last_seq == 0
+
     def newest_log(self, after: int) -> list[LogLine]:
         """The lines that came after the first `after` ones, as far as they are still kept."""
         new = min(self.logged - after, len(self.log))
@@ -245,7 +251,9 @@ def view_run(run: RunDir) -> RunView:
     """A view of everything recorded so far, with `interrupted` concluded from the free lock."""
     live = run.is_live()  # asked first: a run that ends in between has then recorded its last state
     view = new_view(run)
-    for record in read_records(run.journal):
+    reader = JournalReader(run.journal)
+    for record in reader.read_all():
         view.apply(record)
     view.conclude(live)
+    view.unreadable_lines = reader.unreadable_lines(live)
     return view

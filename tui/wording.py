@@ -28,6 +28,14 @@ def duration(seconds: float | None) -> str:
     return NOTHING if seconds is None else describe.duration(seconds)
 
 
+def unreadable(lines: int, of_all: bool = False) -> str:
+    """How much of a run's journal is damaged."""
+    told = f"{lines} {'line' if lines == 1 else 'lines'}"
+    if of_all:
+        return f"its journal is damaged: nothing of its {told} can be read"
+    return f"{told} of its journal cannot be read"
+
+
 def pace(steps_per_minute: float | None) -> str:
     """Steps per minute, with as many digits as count."""
     if steps_per_minute is None:

@@ -51,6 +51,7 @@ class JournalReader:
         self._offset = 0
         self.damaged_lines = 0
         self.is_at_end = False  # whether the last look read all there was
+        self.has_torn_end = False  # whether a line without its end was left, which nobody alive will complete
 
     def read_new(self, most: int = -1) -> list[Record]:
         """The complete records since the last call, of about `most` bytes; what is no record is counted and skipped."""
@@ -66,6 +67,7 @@ class JournalReader:
             return []
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
+        self.has_torn_end = self.is_at_end and len(complete) < len(data)
         records = []
         for line in complete.splitlines():
             try:
@@ -73,6 +75,16 @@ class JournalReader:
             except ProtocolError:
                 self.damaged_lines += 1
         return records
+
+    def read_all(self) -> Iterator[Record]:
+        """The complete records from here to the end, without ever holding all of them."""
+        self.is_at_end = False
+        while not self.is_at_end:
+            yield from self.read_new(CHUNK)
+
+    def unreadable_lines(self, live: bool) -> int:
+        """How many lines so far are no records; of a run that is not live, a last line without its end is one, too."""
+        return self.damaged_lines + (self.has_torn_end and not live)
 
 
 def _last_number(path: Path) -> int:
@@ -87,9 +99,7 @@ def _last_number(path: Path) -> int:
 
 def read_records(path: Path) -> Iterator[Record]:
     """Every record of a journal, without ever holding all of them."""
-    reader = JournalReader(path)
-    while not reader.is_at_end:
-        yield from reader.read_new(CHUNK)
+    return JournalReader(path).read_all()
 
 
 def replay(path: Path) -> list[Record]:

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from engine.contract.protocol import StateChanged
 from engine.contract.run_state import RunState
 
 LOCK_PATIENCE = 2.0  # seconds; whoever only asks whether a run is alive holds the lock for an instant
-RUN_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
 
 
 @dataclass(frozen=True)
@@ -199,9 +197,13 @@ def create_run(workspace: Workspace, name: str, config: TrainingConfig) -> RunDi
 
 
 def list_runs(workspace: Workspace) -> list[RunDir]:
-    """All runs of a workspace, the one last started at the end."""
-    runs = [RunDir(path.parent) for path in workspace.outputs.glob("*/config.json") if RUN_NAME.match(path.parent.name)]
-    return sorted(runs, key=_last_start)
+    """All runs of a workspace, the one last started at the end: every folder with a config.json, however it is named.
+
+    Left out are hidden ones, such as .cache, and names that no terminal could print.
+    """
+    folders = [path.parent for path in workspace.outputs.glob("*/config.json")]
+    shown = [folder for folder in folders if folder.name.isprintable() and not folder.name.startswith(".")]
+    return sorted(map(RunDir, shown), key=_last_start)
 
 
 def _last_start(run: RunDir) -> float:

@@ -4,6 +4,8 @@ from engine.contract import protocol as p
 from engine.contract.describe import duration
 from engine.contract.run_state import RunState
 from tui.diagnosis.finding import Diagnosis, Facts, Finding
+from tui.run_view import RunView
+from tui.wording import unreadable
 
 QUESTION = "Other trouble"
 MOST = 20  # that are told
@@ -17,6 +19,8 @@ def reports(facts: Facts, told: set[str]) -> Finding:
     found: list[Diagnosis] = []
     if view.stalled_seconds is not None:
         found.append(_stalled(view.stalled_seconds))
+    if view.unreadable_lines:
+        found.append(_damaged(view))
     if view.state is RunState.INTERRUPTED:
         found.append(_interrupted(view.step))
     if view.failure:
@@ -57,4 +61,13 @@ def _interrupted(step: int) -> Diagnosis:
         "The run was cut off",
         f"Its supervisor was gone after step {step}: a power cut, a restart of the machine, or a kill.",
         "Resume it with p on the Monitor, or `shoelora-tui resume`: it goes on from the newest good checkpoint.",
+    )
+
+
+def _damaged(view: RunView) -> Diagnosis:
+    return Diagnosis(
+        "The journal is damaged",
+        f"{unreadable(view.unreadable_lines, of_all=view.is_unreadable)}.",
+        "Look whether the disk is sound. Checkpoints have hashes of their own: `shoelora-tui resume` goes on from the "
+        "newest good one, and the journal is written on.",
     )

@@ -143,6 +143,7 @@ class EnvironmentScreen(MainScreen):
         if self.view:
             for record in message.batch.records:
                 self.view.apply(record)
+            self.view.unreadable_lines = message.batch.unreadable_lines
             self.view.conclude(message.batch.live)
 
     def on_screen_resume(self) -> None:

@@ -104,6 +104,7 @@ class MonitorScreen(SteeringScreen):
         batch = message.batch
         for record in batch.records:
             self.view.apply(record)
+        self.view.unreadable_lines = message.batch.unreadable_lines
         self.asked.recorded(record.command_id for record in batch.records if record.command_id)
         if batch.is_whole:
             self.view.conclude(batch.live)

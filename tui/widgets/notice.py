@@ -11,6 +11,7 @@ from engine.contract.run_state import RunState
 from tui.actions.monitor import action
 from tui.run_view import RunView
 from tui.widgets.action_button import ActionButton
+from tui.wording import unreadable
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,13 @@ def ending(view: RunView, results: str, resume: str) -> Message | None:
             return Message("error", "✗", view.failure.what, view.failure.why, remedy.strip())
         case RunState.FAILED:
             return Message("error", "✗", "The run failed.", view.state_reason, come_on)
+        case RunState.INTERRUPTED if view.is_unreadable:
+            why = f"Nothing is known of the run: {unreadable(view.unreadable_lines, of_all=True)}."
+            remedy = f"Its checkpoints are looked at one by one: `{resume}` goes on from the newest good one."
+            return Message("error", "?", "The journal is damaged.", why, remedy)
         case RunState.INTERRUPTED:
-            why = "Nobody works on it: its supervisor is gone, by a power cut perhaps or a kill."
+            damage = f" {unreadable(view.unreadable_lines)}." if view.unreadable_lines else ""
+            why = f"Nobody works on it: its supervisor is gone, by a power cut perhaps or a kill.{damage}"
             return Message("error", "!", f"Interrupted at step {view.step}.", why, come_on)
         case _:
             return None

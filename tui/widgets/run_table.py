@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -170,7 +171,9 @@ class RunTable(DataTable[Text]):
 
 
 def shortened(name: str, width: int) -> str:
-    """A run's name with its middle left out where it is too long; names are plain letters, one column each."""
-    if len(name) <= width:
+    """A run's name with its middle left out where it is too long, or its end where letters are two columns wide."""
+    if cell_len(name) <= width:
         return name
+    if cell_len(name) > len(name):
+        return f"{set_cell_size(name, width - 1)}…"
     return f"{name[: width - NAME_END - 1]}…{name[-NAME_END:]}"

@@ -119,6 +119,34 @@ def test_following_yields_what_comes_until_told_to_end_and_what_came_with_the_en
     journal.close()
 
 
+@pytest.mark.parametrize(
+    ("garbage", "lines"),
+    [(b"", 0), (b"\xfe\x00\n{}\n", 2), (b"\x00" * 4096, 1), (b'{"torn', 1), (b"\x00\n\x00\n\x00", 3)],
+)
+def test_lines_that_cannot_be_read_are_counted(tmp_path: Path, garbage: bytes, lines: int) -> None:
+    path = tmp_path / "events.jsonl"
+    journal = JournalWriter(path)
+    record = journal.append(note("a"))
+    journal.close()
+    with path.open("ab") as file:
+        file.write(garbage)
+    reader = JournalReader(path)
+    assert list(reader.read_all()) == [record]
+    assert reader.unreadable_lines(live=False) == lines
+
+
+def test_a_last_line_that_somebody_still_writes_is_not_counted(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"half')
+    reader = JournalReader(path)
+    assert reader.read_new() == []
+    assert reader.unreadable_lines(live=True) == 0
+    with path.open("ab") as file:
+        file.write(encode_record(Record(1, 1.0, note("a"))).encode()[6:] + b"\n")
+    reader.read_new()
+    assert reader.has_torn_end is False
+
+
 def test_a_record_is_with_the_operating_system_as_soon_as_it_is_appended(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     journal = JournalWriter(path)

@@ -102,6 +102,20 @@ def test_what_is_no_run_is_not_listed(workspace: Workspace) -> None:
     assert list_runs(workspace) == []
 
 
+@pytest.mark.parametrize("name", ["my best run", "x" * 200, "-dash", "Schuhe grün", "[a]*?", "run(1)"])
+def test_a_run_is_listed_however_its_folder_was_renamed(workspace: Workspace, name: str) -> None:
+    run = create_run(workspace, "before", TrainingConfig())
+    run.path.rename(workspace.outputs / name)
+    assert [run.name for run in list_runs(workspace)] == [name]
+    assert find_run(workspace, name).path == workspace.outputs / name
+
+
+def test_a_name_that_no_terminal_could_print_is_not_listed(workspace: Workspace) -> None:
+    for name in ("two\nlines", "\x1b[31mred"):
+        create_run(workspace, name, TrainingConfig())
+    assert list_runs(workspace) == []
+
+
 def test_a_workspace_without_runs_says_how_to_begin(workspace: Workspace) -> None:
     with pytest.raises(RunError) as caught:
         find_run(workspace, "latest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -190,6 +191,49 @@ async def test_80_columns_and_24_rows_show_picture_details_and_every_key(workspa
         await visit.pilot.resize_terminal(60, 20)
         await visit.shows("✓ finished 42.9 steps/min all steps are done", "Enter Open", "q Detach")
         assert "▀" not in visit.text and "in outputs/shoes" not in visit.text
+
+
+async def test_a_run_whose_folder_was_renamed_is_listed_opened_and_deleted_alone(
+    workspace: Workspace, make: Make
+) -> None:
+    long, odd = "x" * 120, "my [best] run *"
+    for name in ("plain", long, odd):
+        run = make(name.replace("*", "").replace("[", "").replace("]", "").strip(), "finished")
+        run.dir.path.rename(workspace.outputs / name)
+    logs = [workspace.logs / "2026-05-28" / f"train_{name}" for name in ("plain", odd)]
+    for folder in logs:
+        folder.mkdir(parents=True)
+    async with visiting(workspace) as visit:
+        await visit.shows("my \\[best\\] run \\* ✓ finished", "xxx…xxxxxxx ✓ finished", "plain ✓ finished")
+        await visit.pilot.press("enter")
+        await visit.shows("Finished at step 60")
+        assert visit.app.run_dir and visit.app.run_dir.name == odd
+        await visit.pilot.press("1")
+        await visit.shows("d Delete")
+        await visit.pilot.press("d")
+        await visit.shows("Delete the run\\?", "train_my \\[best\\] run \\*")
+        await visit.pilot.press("x")
+        await visit.until(lambda: "best" not in visit.text.replace("\n", ""), "one run less")
+    assert [folder.exists() for folder in logs] == [True, False]
+
+
+async def test_a_damaged_journal_is_told_with_how_much_of_it(workspace: Workspace, make: Make) -> None:
+    garbage, torn = make("garbage", "interrupted"), make("torn", "interrupted")
+    garbage.dir.journal.write_bytes(random.Random(7).randbytes(4096).replace(b"\n", b"") + b"\n\x00\n")
+    with torn.dir.journal.open("ab") as file:
+        file.write(b'{"seq": 99, "time": 17')
+    async with visiting(workspace, (100, 40)) as visit:
+        await visit.shows("torn ! interrupted 37/60", "garbage \\? damaged", "1 line of its journal cannot be read")
+        await visit.pilot.press("down")
+        await visit.shows("its journal is damaged: nothing of its \\d+ lines can be read")
+        await visit.pilot.press("enter")
+        await visit.shows(
+            "\\? The journal is damaged", "nothing of its \\d+ lines can be read", "shoelora-tui resume garbage"
+        )
+        await visit.pilot.press("d")
+        await visit.shows("! The journal is damaged", "Look whether the disk is sound")
+        await visit.pilot.press("escape", "1", "up", "enter")
+        await visit.shows("Interrupted at step 37", "1 line of its journal cannot be read")
 
 
 # ---- what its keys do -----------------------------------------------------------------------------------------------
