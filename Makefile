@@ -12,7 +12,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench judge torture
+.PHONY: demo test check bench judge pictures torture
 
 demo: $(VENV)/.installed
 	$(BIN)/shoelora-tui train --config demo --console
@@ -31,6 +31,11 @@ bench: $(VENV)/.installed-dev
 # Two minutes: does the demo's base model draw what it is asked for; with RUN=outputs/NAME, what that run's adapter does.
 judge: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.judge $(if $(RUN),--run $(RUN),--base)
+
+# Some minutes: the pictures in the README, of the console while it trains the demo. They lie where no package takes
+# them along.
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.pictures --into .github/pictures
 
 # Half an hour: runs that are killed, torn and starved, each compared with one that was left alone. One trial again by
 # its seed: make torture TRIALS=1 SEED=17

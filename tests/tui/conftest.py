@@ -116,13 +116,18 @@ def draw_shoe(path: Path, index: int, step: int) -> None:
     image.save(path)
 
 
+OF_THIS_TERMINAL = (
+    "NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL", "LC_ALL", "LC_CTYPE"
+)  # fmt: skip
+
+
 @pytest.fixture
 def same_everywhere(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The same folder, hour and terminal on every machine, so that a screen has the same picture."""
-    for name in ("NO_COLOR", "TEXTUAL_THEME", "SSH_CONNECTION", "TMUX", "STY", "TERM_PROGRAM", "LC_TERMINAL"):
+    for name in OF_THIS_TERMINAL:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLORTERM", "truecolor")
+    for name, value in (("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")):
+        monkeypatch.setenv(name, value)
     monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: (10, 20))
     monkeypatch.chdir(workspace.root)
     with monkeypatch.context() as zone:
