@@ -28,6 +28,7 @@ from tui.settings import Settings
 from tui.themes import DEFAULT, HIGH_CONTRAST, MUTED, OWN
 from tui.widgets.navigation_bar import SCREENS, NavigationBar
 
+ALL_ERASED = "\x1b[2J"
 OF_A_RUN: frozenset[ScreenName] = frozenset({"monitor", "gallery", "generate", "environment"})
 
 
@@ -176,12 +177,14 @@ class ConsoleApp(KeysInOrder):
                 await screen.remove()
 
     def on_exit_app(self) -> None:
-        """Free what the terminal keeps of pictures, while it still listens: Textual unmounts only afterwards."""
+        """Leave nothing in the terminal, while it still listens: Textual unmounts only afterwards."""
         from tui.widgets.image_view import ImageView
 
         for screen in {*self._screens.values(), *self.screen_stack}:
             for view in screen.query(ImageView):
-                view.take_down()
+                view.take_down()  # or the terminal keeps it
+        if self._driver:
+            self._driver.write(ALL_ERASED)  # or tmux 3.3 mixes parts of it with the lines before, if it has grown
 
     # ---- what the user does ------------------------------------------------------------------------------------------
 
