@@ -1,9 +1,6 @@
 """Ten consoles at once on one run: real processes, some of them stopped or never read, and what they agree on."""
 
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
@@ -21,53 +18,12 @@ from engine.contract.errors import RunError
 from engine.contract.journal import replay
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
+from tests.terminal import PATIENCE, Terminal
 from tui.run_view import view_run
 
 Launch = Callable[..., RunDir]
 WatchRun = Callable[[RunDir], Any]
 CONSOLE = [sys.executable, "-m", "tui.cli"]
-PATIENCE = 30.0  # seconds
-ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Attached:
-    """`shoelora-tui attach` on a terminal of its own."""
-
-    def __init__(self, run: RunDir, *flags: str) -> None:
-        self._ours, theirs = pty.openpty()
-        command = [*CONSOLE, "--workspace", str(run.workspace.root), "attach", *flags, run.name]
-        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
-        self.process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
-        )
-        os.close(theirs)
-        self._seen = b""
-
-    def press(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
-
-    def shows(self, text: str) -> None:
-        """Read the terminal until a text has come."""
-        while text.encode() not in ESCAPES.sub(b"", self._seen):
-            ready = select.select([self._ours], [], [], PATIENCE)[0]
-            assert ready, f"never came: {text}\n{ESCAPES.sub(b'', self._seen)[-2000:].decode(errors='replace')}"
-            self._seen += os.read(self._ours, 65536)
-
-    def leave(self) -> int:
-        """Press q and read what it says until it has ended."""
-        self.press("q")
-        while select.select([self._ours], [], [], PATIENCE)[0]:
-            try:
-                if not os.read(self._ours, 65536):
-                    break
-            except OSError:  # Linux's way to say that nobody has the other end any more
-                break
-        return self.process.wait(PATIENCE)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
 
 
 @pytest.fixture
@@ -76,10 +32,13 @@ def consoles() -> Iterator[ExitStack]:
         yield stack
 
 
-def attach(run: RunDir, consoles: ExitStack, *flags: str) -> Attached:
-    attached = Attached(run, *flags)
-    consoles.callback(attached.end)
-    return attached
+def attach(run: RunDir, consoles: ExitStack, *flags: str) -> Terminal:
+    """`shoelora-tui attach` on a terminal of its own."""
+    root = run.workspace.root
+    command = [*CONSOLE, "--workspace", str(root), "attach", *flags, run.name]
+    terminal = Terminal(command, root, (100, 30), XDG_CONFIG_HOME=str(root / "config"))
+    consoles.callback(terminal.end)
+    return terminal
 
 
 def watch_lines(run: RunDir, consoles: ExitStack, output: Any) -> "subprocess.Popen[bytes]":
@@ -134,7 +93,7 @@ def test_ten_consoles_at_once_some_of_them_stuck_agree_and_the_run_loses_no_step
     never_read = watch_lines(run, consoles, full_pipe(consoles))
 
     for console in (steering, reading, stopped):
-        console.shows("running")
+        console.shows("▶ running")
     os.kill(stopped.process.pid, signal.SIGSTOP)
     following = watch(run)
     following.until_step(3)
@@ -142,7 +101,7 @@ def test_ten_consoles_at_once_some_of_them_stuck_agree_and_the_run_loses_no_step
     reading.shows("Read-only")
     steering.press("p")
     following.until(lambda event: isinstance(event, p.StateChanged) and event.state == "paused")
-    reading.shows("paused")
+    reading.shows("‖ paused")
     outcomes = command_at_once(run, [p.SaveCheckpoint(), p.Resume(), p.SaveCheckpoint()])
     assert [outcome.obeyed for outcome in outcomes] == [True] * 3
     step = view_run(run).step
@@ -156,9 +115,10 @@ def test_ten_consoles_at_once_some_of_them_stuck_agree_and_the_run_loses_no_step
     assert [watcher.wait(PATIENCE) for watcher in watchers] == [0] * 6
     assert all(end in output.read_text().splitlines() for output in outputs)
     for console in (steering, reading):
-        console.shows("stopped")
-        assert console.leave() == 0
+        console.shows("■ stopped")
+        console.press("q")
+        assert console.process.wait(PATIENCE) == 0
     os.kill(stopped.process.pid, signal.SIGCONT)
-    stopped.shows("stopped")
+    stopped.shows("■ stopped")
     steps = [record.event.step for record in replay(run.journal) if isinstance(record.event, p.StepCompleted)]
     assert steps == [*range(1, len(steps) + 1)]
