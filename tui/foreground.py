@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from engine import control
 from engine.contract import protocol as p
@@ -11,10 +12,16 @@ from engine.contract.journal import follow
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from engine.contract.wire import encode_record
+from tui.naming import reference
 from tui.phase_pace import PhasePace
 from tui.run_view import RunView, new_view, view_run
 from tui.wording import duration, loss, pace
 
+READERS = (  # by how the names of an adapter's files end
+    ("pytorch_lora_weights.safetensors", "diffusers"),
+    ("adapter_model.safetensors", "peft"),
+    ("_kohya.safetensors", "ComfyUI, A1111"),
+)
 PHASE_INTERVAL = 5.0  # seconds between two lines about one phase; caching reports every single picture
 DETACHED = 130  # what a shell reports for a command that Ctrl-C ended
 SHOWN_BY_THE_BAR = p.StepCompleted | p.PhaseProgressed | p.MemorySampled
@@ -74,10 +81,10 @@ def follow_training(run: RunDir) -> int:
             _ask_to_stop(run)
             _show_until_end(run, view)
     except KeyboardInterrupt:
-        print(f"\nLeft run {run.name} to itself. Come back with `shoelora-tui attach {run.name}`.", flush=True)
+        print(f"\nLeft run {run.name} to itself. Come back with `shoelora-tui attach {reference(run)}`.", flush=True)
         return DETACHED
     code = _end(run)
-    print("\n".join(made(run)), flush=True)
+    print("\n".join(made(run, view_run(run))), flush=True)
     return code
 
 
@@ -149,7 +156,7 @@ def _end(run: RunDir) -> int:
     print(f"\nRun {run.name} is {view.state.value}: {view.state.meaning}.", file=sys.stderr)
     if view.failure:
         print(RunError(view.failure.what, view.failure.why, view.failure.remedy), file=sys.stderr)
-    print(f"Go on with: shoelora-tui resume {run.name}; other settings need a new run.", file=sys.stderr)
+    print(f"Go on with: shoelora-tui resume {reference(run)}; other settings need a new run.", file=sys.stderr)
     return 1
 
 
@@ -166,19 +173,27 @@ def learned(view: RunView) -> list[str]:
     ]
 
 
-def made(run: RunDir) -> list[str]:
+def made(run: RunDir, view: RunView) -> list[str]:
     """What a run learned and left behind, one path a line, beginning with how it ended."""
-    view = view_run(run)
-    files = sorted(run.lora_weights.iterdir()) if run.lora_weights.is_dir() else []
-    places = [("Adapter", file) for file in files]
-    places += [
+    places = [
+        ("Adapter", run.lora_weights),
         ("Merged pipeline", run.final_pipeline),
         ("Validation images", run.validation),
         ("Checkpoints", run.checkpoints),
         ("Log", run.workspace.root / view.log_dir / "main_log.txt"),
     ]
     lines = [f"Run {run.name} {view.state.value} at step {view.step} of {view.max_train_steps}.", *learned(view)]
-    lines += [f"{name}: {path}" for name, path in places if path.exists()]
+    for name, path in places:
+        if path.exists():
+            lines.append(f"{name}: {path}")
+            lines += adapter_files(path) if path == run.lora_weights else []
     if view.state is RunState.STOPPED:
-        lines.append(f"Go on with: shoelora-tui resume {run.name}")
+        lines.append(f"Go on with: shoelora-tui resume {reference(run)}")
     return lines
+
+
+def adapter_files(folder: Path) -> list[str]:
+    """The files of an adapter that are there, each with the software that reads it."""
+    named = [(file.name, reader) for ending, reader in READERS for file in sorted(folder.glob(f"*{ending}"))]
+    width = max((len(name) for name, _ in named), default=0)
+    return [f"  {name:{width}}  for {reader}" for name, reader in named]

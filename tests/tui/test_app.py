@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.contract import protocol as p
+from engine.contract.run_dir import RunDir
 from tui.app import closing_words
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def test_a_live_run_says_how_to_come_back(recorded: RecordedRun, monkeypatch: py
 def test_from_another_folder_a_run_is_named_by_its_path(recorded: RecordedRun) -> None:
     recorded.half_way()
     assert closing_words(recorded.dir)[1] == f"Come back with: shoelora-tui attach {recorded.dir.path}"
+
+
+def test_a_name_with_blanks_is_told_as_a_shell_takes_it(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.half_way()
+    recorded.die()
+    renamed = RunDir(recorded.dir.path.rename(recorded.dir.path.with_name("my best run")))
+    monkeypatch.chdir(renamed.workspace.root)
+    assert closing_words(renamed)[-1] == "Go on with: shoelora-tui resume 'my best run'"
 
 
 def test_a_finished_run_says_what_it_made(recorded: RecordedRun) -> None:

@@ -297,7 +297,7 @@ def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_watch_tells_everything_line_by_line_and_how_the_run_ended(
     last: list[p.Event], code: int, shoelora: Terminal
 ) -> None:
-    make_run(shoelora.workspace, *LIFE, *last)
+    run = make_run(shoelora.workspace, *LIFE, *last)
     assert shoelora("watch") == code
     lines = shoelora.out.splitlines()
     assert [line for line in lines if line.startswith("step ")] == [
@@ -305,7 +305,7 @@ def test_watch_tells_everything_line_by_line_and_how_the_run_ended(
         "step 2 epoch 0 loss 0.2500 lr 1.00e-04 grad 1 2.00 s",
     ]
     assert "caching latents 2/2" in lines
-    assert ("shoelora-tui resume shoes" in shoelora.err) == (code == 1)
+    assert (f"shoelora-tui resume {run.path}" in shoelora.err) == (code == 1)
 
 
 def test_of_a_long_phase_only_a_few_lines_are_told(shoelora: Terminal) -> None:
@@ -457,7 +457,8 @@ def read_until(process: subprocess.Popen[str], text: str) -> None:
 def test_the_first_ctrl_c_asks_to_save_and_stop_and_the_end_is_waited_for(tmp_path: Path) -> None:
     run = make_run(Workspace(tmp_path), *LIFE)
     (run.lora_weights).mkdir()
-    (run.lora_weights / "adapter_model.safetensors").write_bytes(b"")
+    for name in ("README.md", "adapter_config.json", "adapter_model.safetensors", "shoes_kohya.safetensors"):
+        (run.lora_weights / name).write_bytes(b"")
     control = ControlSocket(run)
     with live(run) as lock, followed(run) as process:
         read_until(process, "checkpoint-2 saved")
@@ -470,8 +471,13 @@ def test_the_first_ctrl_c_asks_to_save_and_stop_and_the_end_is_waited_for(tmp_pa
     assert (process.returncode, err) == (0, "")
     assert out.count("step 3 epoch") == 1 and "step 2 epoch" not in out
     assert "Run shoes stopped at step 3 of 4." in out
-    assert f"Adapter: {run.lora_weights / 'adapter_model.safetensors'}" in out
-    assert "shoelora-tui resume shoes" in out
+    lines = out.splitlines()
+    assert lines[-4:] == [
+        f"Adapter: {run.lora_weights}",
+        "  adapter_model.safetensors  for peft",
+        "  shoes_kohya.safetensors    for ComfyUI, A1111",
+        f"Go on with: shoelora-tui resume {run.path}",
+    ]
 
 
 def test_the_second_ctrl_c_leaves_the_run_to_itself(tmp_path: Path) -> None:
@@ -488,7 +494,7 @@ def test_the_second_ctrl_c_leaves_the_run_to_itself(tmp_path: Path) -> None:
         assert run.is_live()
     control.close()
     assert process.returncode == 130
-    assert "shoelora-tui attach shoes" in out
+    assert f"shoelora-tui attach {run.path}" in out
 
 
 @pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 1)])
