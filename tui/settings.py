@@ -35,13 +35,16 @@ class Settings:
 
     def _load(self, file: Path) -> None:
         try:
-            self._choices = Choices.model_validate_json(file.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            self.problem = f"{file}: {where + ': ' if where else ''}{first['msg']}. Defaults are used instead."
+            found = json.loads(file.read_bytes())
+            self._choices, faults = _good_ones(found)
         except OSError as error:
             self.problem = f"{file}: {error.strerror}. Defaults are used instead."
+        except ValueError as error:
+            self.problem = f"{file}: {error}. Defaults are used instead."
+        else:
+            if faults:
+                words = "; ".join(faults)
+                self.problem = f"{file}: {words}. Defaults are used for that; all other choices hold."
 
     @property
     def theme(self) -> str | None:
@@ -81,6 +84,24 @@ class Settings:
             write_atomically(self._file, json.dumps(changed.model_dump(), indent=2) + "\n")
         except OSError as error:  # a choice that cannot be kept still holds until the end
             self.problem = f"{self._file}: {error.strerror}. Choices last until you leave."
+
+
+def _good_ones(found: object) -> tuple[Choices, list[str]]:
+    """The choices that can be used, and in plain words each that cannot. Raises ValueError if there are none at all."""
+    if not isinstance(found, dict):
+        raise ValueError("it holds no JSON object")
+    try:
+        return Choices.model_validate(found), []
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors():
+            name, *within = fault["loc"]
+            faults.append(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+            if within and isinstance(found[name], dict):
+                found[name].pop(within[0], None)
+            else:
+                found.pop(name, None)
+        return Choices.model_validate(found), faults
 
 
 def settings_folder(environment: Mapping[str, str] = os.environ) -> Path:
