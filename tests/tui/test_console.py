@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.pilot import Pilot
 
+from engine.contract import protocol as p
 from engine.contract.run_dir import RunDir, Workspace
-from tests.tui.consoles import runs_console
+from tests.tui.consoles import console_on, runs_console
 from tui.actions import TABLE
 from tui.console import ConsoleApp
 from tui.navigation import Opened, ScreenName
@@ -246,6 +247,17 @@ async def test_the_terminals_own_colours_do_as_well(recorded: RecordedRun, theme
         await visit.shows("▶ running")
         await visit.pilot.press("3")
         await visit.shows("step 37/60")
+
+
+@pytest.mark.parametrize("name", ["monitor", "gallery"])
+async def test_the_run_in_hand_is_named_on_every_screen_from_the_start(recorded: RecordedRun, name: ScreenName) -> None:
+    recorded.half_way()
+    app = console_on(recorded.dir)
+    async with app.run_test(size=(120, 40)) as pilot:
+        visit = Visit(app, pilot)
+        await visit.shows("6 Environment +demo_noon")  # as after `attach`
+        app.post_message(Opened(name))
+        await visit.shows("6 Environment +demo_noon")
 
 
 @pytest.mark.parametrize("theme", [None, "daylight"])

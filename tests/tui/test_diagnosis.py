@@ -17,6 +17,7 @@ from tui.environment_check import CheckResult
 from tui.machine_memory import MachineMemory
 from tui.memory_pressure import Pressure
 from tui.run_view import RunView
+from tui.screens.diagnosis import page
 
 PREPARED = p.TrainingPrepared("mps", "Apple GPU", "fp32", "exact", 88, 8, 0, 12_288)
 MACHINE = MachineMemory(32 * GIB, 16 * GIB, 4 * GIB, 0, Pressure("normal", "level 1 of 1, 2, 4"))
@@ -83,6 +84,30 @@ def test_of_a_healthy_run_nothing_is_said_and_all_is_measured() -> None:
     assert measured["Training too slow"] == f"{pace}, heat is not told by this system"
     assert measured["Loss that does not fall"] == "first 0.5 at step 0, best 0.34 at step 300, last 0.34 at step 300"
     assert measured["Data set not found, or not usable"] == "88 training and 8 validation samples, 0 skipped"
+
+
+def test_a_check_that_failed_is_told_though_no_question_is_its_own() -> None:
+    checks = [
+        CheckResult("base model", "FAIL", "It is not on this computer.", "hf download owner/model"),
+        CheckResult("device", "WARN", "cpu", "Use another."),
+        CheckResult("disk", "OK", "enough"),
+        CheckResult("memory", "WARN", "about 9 GiB needed", "Close other programs."),
+    ]
+    for facts in (Facts(checks=checks), Facts(view_of(*HEALTHY), MACHINE, SHARES, checks)):
+        (other,) = (one for one in diagnose(facts) if one.question == "Other trouble")
+        assert [one.what for one in other.diagnoses] == [
+            "The check of the base model says FAIL", "The check of the device says WARN",
+        ]  # fmt: skip
+        assert other.diagnoses[0].remedy == "hf download owner/model"
+
+
+def test_what_was_not_looked_at_is_not_called_well() -> None:
+    assert not any(finding.is_looked_at for finding in diagnose(Facts()))
+    assert all(finding.is_looked_at for finding in diagnose(Facts(view_of(*HEALTHY), MACHINE, SHARES)))
+    machine_alone = {one.question: one.is_looked_at for one in diagnose(Facts(machine=MACHINE))}
+    assert [question for question, looked in machine_alone.items() if looked] == ["Out of memory"]
+    signs = [line[:1] for line in page(diagnose(Facts(machine=MACHINE)), 80).plain.splitlines()]
+    assert signs.count("✓") == 1 and signs.count("·") == 5
 
 
 def test_with_nothing_known_nothing_is_said() -> None:

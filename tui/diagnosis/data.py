@@ -28,4 +28,5 @@ def data_set(facts: Facts) -> Finding:
             f"{ready.train_samples} training and {ready.validation_samples} validation samples, "
             f"{ready.skipped_samples} skipped"
         )
-    return Finding(QUESTION, (*found, *facts.check("data set")), measured)
+    looked = bool(view and view.prepared) or any(check.name == "data set" for check in facts.checks)
+    return Finding(QUESTION, (*found, *facts.check("data set")), measured, looked)

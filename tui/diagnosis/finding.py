@@ -46,6 +46,12 @@ class Finding:
     question: str
     diagnoses: tuple[Diagnosis, ...]
     measured: str
+    is_looked_at: bool = True  # False where nothing is known that could answer it
+
+
+def without_run(question: str, diagnoses: tuple[Diagnosis, ...] = ()) -> Finding:
+    """What can be said of a question to which only a run has the answer."""
+    return Finding(question, diagnoses, "no run is looked at", is_looked_at=False)
 
 
 def gib(size: float) -> str:

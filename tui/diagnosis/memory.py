@@ -19,7 +19,8 @@ def out_of_memory(facts: Facts) -> Finding:
     view, found = facts.view, []
     if view:
         found = [*_failures(view), *_smaller(view), *_ended(view), *_nearly_full(view)]
-    return Finding(QUESTION, (*found, *_machine(facts), *facts.check("memory")), measured(facts))
+    looked = facts.machine is not None or (view is not None and view.memory is not None)
+    return Finding(QUESTION, (*found, *_machine(facts), *facts.check("memory")), measured(facts), looked)
 
 
 def measured(facts: Facts) -> str:

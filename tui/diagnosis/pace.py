@@ -4,7 +4,7 @@ import math
 from statistics import median
 
 from engine.contract import protocol as p
-from tui.diagnosis.finding import GIB, Diagnosis, Facts, Finding, gib
+from tui.diagnosis.finding import GIB, Diagnosis, Facts, Finding, gib, without_run
 from tui.machine_heat import Heat
 from tui.run_view import RunView
 
@@ -23,7 +23,7 @@ def too_slow(facts: Facts) -> Finding:
     """Each cause with its figures; where the pace has fallen without any, what is left to be thought of."""
     view = facts.view
     if view is None:
-        return Finding(QUESTION, (), "no run is looked at")
+        return without_run(QUESTION)
     causes = [*_shares(facts), *_device(view), *_swap(facts), *_heat(facts)]
     if not causes:
         causes = _fallen_pace(facts, view)

@@ -3,7 +3,7 @@
 import re
 
 from engine.contract import protocol as p
-from tui.diagnosis.finding import Diagnosis, Facts, Finding
+from tui.diagnosis.finding import Diagnosis, Facts, Finding, without_run
 from tui.run_view import RunView
 
 QUESTION = "Black images"
@@ -16,7 +16,7 @@ def black_images(facts: Facts) -> Finding:
     """Pictures that were black, or whose numbers were not finite; the newest first."""
     view = facts.view
     if view is None:
-        return Finding(QUESTION, (), "no run is looked at")
+        return without_run(QUESTION)
     found = [one for pattern in (FAULTY_IMAGE, FAULTY_LOSS) if (one := _newest(view, pattern))]
     steps = {image.step for image in view.images}
     seen = f"{len(view.images)} validation pictures looked at" if view.images else "no validation picture yet"

@@ -1,21 +1,24 @@
-"""What the run itself reported: that it hangs or was cut off, its failure, its warnings and its dead workers."""
+"""What the run reported: that it hangs or was cut off, failure, warnings, dead workers; and what else `check` found."""
 
 from engine.contract import protocol as p
 from engine.contract.describe import duration
 from engine.contract.run_state import RunState
-from tui.diagnosis.finding import Diagnosis, Facts, Finding
+from tui.diagnosis.finding import Diagnosis, Facts, Finding, without_run
 from tui.run_view import RunView
 from tui.wording import unreadable
 
 QUESTION = "Other trouble"
+TOLD_ELSEWHERE = frozenset({"memory", "data set"})  # checks that answer another question
 MOST = 20  # that are told
 
 
 def reports(facts: Facts, told: set[str]) -> Finding:
     """All that is not yet told under another question."""
     view = facts.view
+    checks = tuple(one for check in facts.checks if check.name not in TOLD_ELSEWHERE for one in facts.check(check.name))
     if view is None:
-        return Finding(QUESTION, (), "no run is looked at")
+        made = f"no run is looked at, {len(facts.checks)} checks were made"
+        return Finding(QUESTION, checks, made, is_looked_at=True) if facts.checks else without_run(QUESTION)
     found: list[Diagnosis] = []
     if view.stalled_seconds is not None:
         found.append(_stalled(view.stalled_seconds))
@@ -44,7 +47,7 @@ def reports(facts: Facts, told: set[str]) -> Finding:
     newest = tuple(distinct.values())[:MOST]
     count = len(view.warnings)
     measured = f"{count} warning{'' if count == 1 else 's'}, {len(deaths)} dead worker{'' if len(deaths) == 1 else 's'}"
-    return Finding(QUESTION, newest, measured)
+    return Finding(QUESTION, (*newest, *checks), measured)
 
 
 def _stalled(seconds: float) -> Diagnosis:

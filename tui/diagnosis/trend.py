@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from engine.contract import protocol as p
-from tui.diagnosis.finding import Diagnosis, Facts, Finding
+from tui.diagnosis.finding import Diagnosis, Facts, Finding, without_run
 from tui.run_view import RunView
 
 QUESTION = "Loss that does not fall"
@@ -22,7 +22,7 @@ def loss_not_falling(facts: Facts) -> Finding:
     """Steps left out, a validation loss that is flat or rises again, or a training loss without a fall."""
     view = facts.view
     if view is None:
-        return Finding(QUESTION, (), "no run is looked at")
+        return without_run(QUESTION)
     found = [one for one in (_left_out(view), _validation(view) or _training(view)) if one]
     return Finding(QUESTION, tuple(found), measured(view))
 

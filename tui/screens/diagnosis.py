@@ -103,11 +103,19 @@ class DiagnosisScreen(ModalScreen[None]):
 def page(findings: Sequence[Finding], width: int) -> Content:
     """Causes with evidence and remedy; below them, the questions to which nothing points. `width` in columns."""
     found = sum(len(finding.diagnoses) for finding in findings)
-    heading = f"! {found} thing{'s' if found > 1 else ''} to look at" if found else "✓ Nothing points to any trouble"
+    if found:
+        heading = f"! {found} thing{'s' if found > 1 else ''} to look at"
+    elif all(finding.is_looked_at for finding in findings):
+        heading = "✓ Nothing points to any trouble"
+    else:
+        heading = "Nothing points to any trouble, as far as it could be looked at"
     lines = [Content.styled(heading, "bold")]
     for finding in findings:
         lines.append(Content())
-        if not finding.diagnoses:
+        if not finding.diagnoses and not finding.is_looked_at:
+            unknown = Content.assemble((f"{finding.question}: ", "bold"), "nothing is known of it")
+            lines += _paragraph("· ", unknown, width, QUIET)
+        elif not finding.diagnoses:
             clear = Content.assemble((f"{finding.question}: ", "bold"), "nothing points to it")
             lines += _paragraph("✓ ", clear, width, "$text-success")
         else:

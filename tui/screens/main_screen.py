@@ -64,7 +64,12 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Every part; which of them are shown, and where, is for the style sheet and the size to say."""
-        yield NavigationBar(self.SCREEN)
+        # Textual gives the classes of the size after the first layout, and then lays out and paints anew.
+        width, height = self.app.size
+        for length, breakpoints in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class(max((least, name) for least, name in breakpoints if least <= length)[1])
+        run = self.console_app.run_dir
+        yield NavigationBar(self.SCREEN, run.name if run else "")
         yield Static(id="too-small", markup=False)
         with Container(id="body"):
             yield from self.compose_body()

@@ -21,10 +21,10 @@ class NavigationBar(Widget):
     }
     """
 
-    def __init__(self, here: ScreenName) -> None:
+    def __init__(self, here: ScreenName, run: str = "") -> None:
         super().__init__()
         self._here = here
-        self._run = ""
+        self._run = run
 
     def show(self, run: str) -> None:
         """Name the run in hand."""
