@@ -9,7 +9,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open", "enter", "Open", "Watch the run on the Monitor."),
     Action("resume", "r", "Resume", "Go on after a pause, or from the newest good checkpoint of a run that has ended."),
     Action("stop", "s", "Stop", "End the run; asks first whether to save."),
-    Action("filter", "slash", "Filter", "Show only the runs whose name or state has these letters."),
+    Action("filter", "slash", "Filter", "Show only runs with these letters in name or state; Esc shows all again."),
     Action("mark", "space", "Mark", "Mark the run, to compare it with another."),
     Action("compare", "c", "Compare", "Show the curves of two marked runs, and the settings in which they differ."),
     Action("folder", "o", "Folder", "Open the run's folder on the desktop."),

@@ -25,13 +25,16 @@ MOST_SETTINGS = 6  # lines
 
 
 class CompareScreen(ModalScreen[None]):
-    """Follows runs that are at work; any of its keys closes it."""
+    """Follows runs that are at work until it is closed."""
 
     DEFAULT_CSS = """
     CompareScreen > Vertical { border: round $primary; background: $background; border-title-style: bold; }
     CompareScreen Static { height: auto; padding: 0 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,c,enter", "app.pop_screen", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,c,enter", "app.pop_screen", "Close"),
+        Binding("l", "log_scale", "Log scale"),
+    ]
 
     @dataclass
     class Read(Message):
@@ -55,7 +58,7 @@ class CompareScreen(ModalScreen[None]):
         """Legend, plot, settings."""
         with Vertical() as box:
             box.border_title = "Two runs: smoothed loss as lines, validation loss as marks"
-            box.border_subtitle = "Esc closes"
+            box.border_subtitle = "l logarithmic scale, Esc closes"
             yield Static("reading…", id="legend")
             yield ComparePlot()
             yield Static(id="settings")
@@ -83,6 +86,10 @@ class CompareScreen(ModalScreen[None]):
                 self.post_message(self.Unreadable(ShoeloraError("A run is gone", str(error))))
                 return
             self._ended.wait(LOOK_INTERVAL)
+
+    def action_log_scale(self) -> None:
+        """Change the scale, as on the Monitor."""
+        self.query_one(ComparePlot).toggle_logarithmic()
 
     def on_compare_screen_read(self, message: Read) -> None:
         """Show both."""

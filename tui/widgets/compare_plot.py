@@ -12,7 +12,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual_plotext.plot import Plot
 
-from tui.loss_series import Point, limits, sample, smooth, smoothing_span, tick_labels, ticks
+from tui.loss_series import Point, sample, smooth, smoothing_span, ticks
+from tui.plot_scale import Scale, scale_of
 from tui.widgets.ansi_strips import strips_from_ansi
 
 SMALLEST = (24, 6)  # columns and rows
@@ -52,6 +53,7 @@ class ComparePlot(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._curves: list[Curve] = []
+        self._is_logarithmic = False
         self._strips: list[Strip] = []
 
     def show(self, curves: list[Curve]) -> None:
@@ -59,6 +61,11 @@ class ComparePlot(Widget):
         if curves != self._curves:
             self._curves = curves
             self._draw()
+
+    def toggle_logarithmic(self) -> None:
+        """Between a plain and a logarithmic scale."""
+        self._is_logarithmic = not self._is_logarithmic
+        self._draw()
 
     def on_mount(self) -> None:
         """Follow the theme's colours."""
@@ -89,27 +96,27 @@ class ComparePlot(Widget):
             sample(smooth(curve.train, smoothing_span(curve.max_train_steps)), width - AXIS_COLUMNS)
             for curve in self._curves
         ]
-        shown = [point for line in smoothed for point in line]
-        shown += [point for curve in self._curves for point in curve.validation]
-        low, high = limits([loss for _, loss in shown])
-        self._set_axes(plot, (low, high), max(step for step, _ in points) or 1, (width, height))
+        shown = [loss for line in smoothed for _, loss in line]
+        shown += [loss for curve in self._curves for _, loss in curve.validation]
+        scale = scale_of(shown, self._is_logarithmic)
+        self._set_axes(plot, scale, max(step for step, _ in points) or 1, (width, height))
         for curve, line, look in zip(self._curves, smoothed, LOOKS, strict=False):
             colour = self._colour(look.colour)
             if line:
-                plot.plot(*zip(*_clipped(line, high), strict=True), marker=look.line, color=colour)
+                plot.plot(*zip(*_placed(line, scale), strict=True), marker=look.line, color=colour)
             if curve.validation:
-                plot.scatter(*zip(*_clipped(curve.validation, high), strict=True), marker=look.mark, color=colour)
+                plot.scatter(*zip(*_placed(curve.validation, scale), strict=True), marker=look.mark, color=colour)
         return plot
 
-    def _set_axes(self, plot: Plot, heights: tuple[float, float], last: float, size: tuple[int, int]) -> None:
+    def _set_axes(self, plot: Plot, scale: Scale, last: float, size: tuple[int, int]) -> None:
         background = self._colour("surface", 0.0)
         plot.canvas_color(background)
         plot.axes_color(background)
         plot.ticks_color(self._colour("foreground", 0.6))
         plot.xlim(0, last)
-        plot.ylim(*heights)
-        marks = ticks(*heights, max(size[1] // 3, 2))
-        plot.yticks(marks, tick_labels(marks))
+        plot.ylim(0, 1)
+        marks = scale.marks(max(size[1] // 3, 2))
+        plot.yticks([scale.height(value) for value, _ in marks], [label for _, label in marks])
         steps = [step for step in ticks(0, last, max(size[0] // 12, 2)) if step == round(step)]
         plot.xticks(steps, [f"{step:.0f}" for step in steps])
         plot.xaxes(True, False)
@@ -126,5 +133,6 @@ class ComparePlot(Widget):
         return Strip.blank(width, self.rich_style)
 
 
-def _clipped(points: Sequence[Point], high: float) -> list[Point]:
-    return [(step, min(loss, high)) for step, loss in points if math.isfinite(loss)]
+def _placed(points: Sequence[Point], scale: Scale) -> list[Point]:
+    """Each loss at its height, what is above the upper edge at that."""
+    return [(step, scale.height(loss)) for step, loss in points if math.isfinite(loss)]

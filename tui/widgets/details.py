@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from time import time as now
+from typing import Literal
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -76,6 +77,11 @@ class Details(Vertical):
             self.set_class(index == self.pane, f"-{name.lower()}")
         self._settings.remember(PANE, NAMES[self.pane])
         self._say()
+
+    def scroll_shown(self, way: Literal["up", "down", "page_up", "page_down", "home", "end"]) -> None:
+        """Scroll the log, or the list that is shown instead of it."""
+        pane = (self.query_one(LogPane), *self.query(Entries))[self.pane]
+        getattr(pane, f"scroll_{way}")(animate=False)
 
     def _say(self) -> None:
         counts = (0, len(self._view.checkpoints), len(self._view.noted))

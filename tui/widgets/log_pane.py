@@ -8,7 +8,6 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message
@@ -33,16 +32,8 @@ class Row(NamedTuple):
 
 
 class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
-    """Lines with their local time, wrapped to the pane. Left and right are the plot's."""
+    """Lines with their local time, wrapped to the pane. It has no keys: the screen scrolls it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("pageup", "page_up", show=False),
-        Binding("pagedown", "page_down", show=False),
-        Binding("home", "scroll_home", show=False),
-        Binding("end", "scroll_end", show=False),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "log--stamp", "log--info", "log--warning", "log--error", "log--match", "log--at"
     }  # fmt: skip

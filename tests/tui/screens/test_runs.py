@@ -413,7 +413,12 @@ async def test_two_marked_runs_are_compared(workspace: Workspace, make: Make) ->
         await visit.shows("Which two\\?")
         await visit.pilot.press("space", "down", "space", "c")
         await visit.shows("Two runs", "◆\\S* newer ✗ failed 37/60", "○\\S* older ✓ finished 60/60", "validation 0.1373")
-        await visit.shows("0.20┤", "All settings are the same")
+        await visit.shows("0.20┤", "All settings are the same", "l logarithmic scale")
+        await visit.pilot.press("l")
+        await visit.shows("0.5┤", "0.2┤")
+        assert "0.20┤" not in visit.text
+        await visit.pilot.press("l")
+        await visit.shows("0.20┤")
         await visit.pilot.press("escape")
         await visit.shows("● +older", "● +newer")
 
