@@ -32,7 +32,7 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
     mode, reason = choose_image_mode(images or settings.image_mode)
     app = ConsoleApp(workspace, run, readonly, settings, mode, reason)
     app.round_colours(app.console.color_system)
-    if settings.theme is None and "TEXTUAL_THEME" not in os.environ:
+    if settings.theme is None and "TEXTUAL_THEME" not in os.environ and not app.no_color:
         app.theme = first_theme(app.console.color_system)
     app.run()
     if app.run_dir is None:

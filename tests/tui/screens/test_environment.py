@@ -96,6 +96,7 @@ class Console(ConsoleApp):
 @pytest.fixture(autouse=True)
 def five_minutes_past(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the memory is looked at."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr("tui.screens.environment.wall_clock", lambda: 1_780_000_300.0)
 
 
