@@ -143,6 +143,8 @@ class ConsoleApp(KeysInOrder):
         if message.run and message.run != self.run_dir:
             await self._take(message.run)
         await self._show(message.screen)
+        if message.then and isinstance(self.screen, MainScreen) and message.screen == self.screen.SCREEN:
+            self.screen.act_when_ready(message.then)
 
     async def on_deleted(self, message: Deleted) -> None:
         """Let go of a run that is being removed."""

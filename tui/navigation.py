@@ -16,6 +16,7 @@ class Opened(Message):
 
     screen: ScreenName
     run: RunDir | None = None
+    then: str = ""  # what that screen is to do at once: the rest of the name of one of its act_ methods
 
 
 @dataclass

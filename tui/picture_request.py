@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from engine.contract.config import TrainingConfig
 from engine.contract.generated import adapter_weight, picture_count
-from engine.contract.run_dir import RunDir
 from tui.picture_sources import PictureSource
 
 SETTINGS = {
@@ -28,7 +27,6 @@ class PictureRequest:
     config: TrainingConfig
     words: list[str]
     count: int  # pictures
-    run: RunDir | None  # whose adapter it is
 
 
 def defaults(config: TrainingConfig) -> dict[str, str]:
@@ -63,4 +61,4 @@ def picture_request(typed: dict[str, str], source: PictureSource) -> PictureRequ
     words = ["--json", f"--prompt={typed['prompt'].strip()}", f"--count={count}"]
     if source.adapter:
         words += [f"--adapter={source.adapter}", f"--adapter-weight={adapter_weight(typed['weight'])}"]
-    return PictureRequest(config, words, count, source.run)
+    return PictureRequest(config, words, count)

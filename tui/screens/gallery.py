@@ -14,10 +14,9 @@ from tui.album import Photo, Sheet, ValidationAlbum, expected_pictures, generate
 from tui.browsing import Browsing
 from tui.feed import Batch, JournalFeed
 from tui.gallery_page import Page, Source, View, words_for_nothing
-from tui.naming import short_path
 from tui.navigation import ScreenName
-from tui.outside import open_outside
 from tui.screens.main_screen import MainScreen
+from tui.screens.path_errands import copy_path, open_path
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.picture_wall import PictureWall
 from tui.widgets.scrubber import Scrubber
@@ -126,11 +125,6 @@ class GalleryScreen(MainScreen):
         return self._browsing[self._source]
 
     @property
-    def is_painted(self) -> bool:
-        """Whether all pictures are up."""
-        return self.query_one(WallAndLarge).is_painted
-
-    @property
     def page(self) -> Page:
         """What is to be seen."""
         words = words_for_nothing(self._source, self._run is not None, self._expected)
@@ -215,19 +209,21 @@ class GalleryScreen(MainScreen):
         self._look()
         self._show()
 
+    def act_drawn(self) -> None:
+        """The newest pictures drawn on request, which another screen asks for."""
+        if self._source != "generated":
+            self.act_source()
+        self.action_act("newest")
+
     def act_open(self) -> None:
-        """Hand the picture to another program; where there is none, say where it is."""
+        """The picture in another program."""
         if photo := self._chosen_photo():
-            if reason := open_outside(photo.path):
-                self.notify(f"{reason}\n{photo.path}", title="Not opened", severity="warning", markup=False)
-            else:
-                self.notify(short_path(photo.path), title="Opened outside", markup=False)
+            open_path(self, photo.path)
 
     def act_copy(self) -> None:
-        """The path on the clipboard, as far as the terminal lets it there."""
+        """Its path on the clipboard."""
         if photo := self._chosen_photo():
-            self.app.copy_to_clipboard(str(photo.path))
-            self.notify(str(photo.path), title="Path copied", markup=False)
+            copy_path(self, photo.path)
 
     def _chosen_photo(self) -> Photo | None:
         photo = self.page.photo

@@ -2,7 +2,6 @@
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -12,7 +11,6 @@ from textual.worker import get_current_worker
 
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import RunDir, Workspace
-from tui.naming import short_path
 from tui.navigation import Opened
 from tui.picture_request import FIELDS, PictureRequest, defaults, picture_request
 from tui.picture_sources import PictureSource, picture_sources, preferred, runs_on_the_device
@@ -64,7 +62,6 @@ class GenerateScreen(MainScreen):
         self.start_tool: StartTool = start_tool
         self._sampling: Sampling | None = None
         self._progress: SamplingProgress | None = None
-        self._request: PictureRequest | None = None  # the newest that was carried out
         self._live: list[str] = []
         self._filled = False
         self._behind = False  # whether more is known than the status says
@@ -162,7 +159,6 @@ class GenerateScreen(MainScreen):
             self._draw(message.request)
 
     def _draw(self, request: PictureRequest) -> None:
-        self._request = request
         self._progress = SamplingProgress(request.count)
         self.query_one(DrawnPictures).show(self._progress)
         self._sampling = Sampling(lambda: self.start_tool(request.config, self.workspace, request.words), self._deliver)
@@ -201,9 +197,9 @@ class GenerateScreen(MainScreen):
         self.query_one("#prompt", Input).focus()
 
     def act_gallery(self) -> None:
-        """The Gallery of the run whose adapter was drawn with, or of the run in hand."""
-        elsewhere = self._request.run if self._request and not self._sampling else None  # it would end the drawing
-        self.post_message(Opened("gallery", elsewhere or self.run))
+        """The pictures that were drawn, in the Gallery; before there are any, what it showed last."""
+        drawn = self._progress is not None and self._progress.pictures
+        self.post_message(Opened("gallery", self.run, "drawn" if drawn else ""))
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
         """There is something to stop while pictures are drawn, and nothing else to begin."""
@@ -234,14 +230,8 @@ class GenerateScreen(MainScreen):
 
     def _show_status(self) -> None:
         """What is to be said, and which buttons would be obeyed."""
-        status, progress = self.query_one(SampleStatus), self._progress
-        if self._sampling and progress:
-            status.progress(progress, self._sampling.is_stopping)
-        elif progress and (outcome := progress.outcome()):
-            folder = Path(progress.pictures[0].file).parent if progress.pictures else None
-            status.outcome(outcome, short_path(folder) if folder else "")
-        else:
-            status.hint(self._live)
+        is_stopping = self._sampling is not None and self._sampling.is_stopping
+        self.query_one(SampleStatus).show(self._progress, is_stopping, self._live)
         self.query_one(SampleForm).show_busy(self._sampling is not None)
         self.query_one(KeyBar).show(self.actions())
 

@@ -13,11 +13,11 @@ from engine.contract.run_dir import RunDir, Workspace
 from tui.actions import TABLE
 from tui.actions.runs import NOT_NOW, is_possible
 from tui.navigation import Opened
-from tui.outside import open_outside
 from tui.run_line import RunLine
 from tui.run_words import state_of, summary_of
 from tui.runs_feed import RunsFeed
 from tui.screens.main_screen import MainScreen
+from tui.screens.path_errands import copy_path, open_path
 from tui.screens.run_errands import RunErrands
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_bar import KeyBar
@@ -195,14 +195,13 @@ class RunsScreen(MainScreen):
 
     def act_folder(self) -> None:
         """Open the folder of the run, or say where it is."""
-        if (line := self._table.chosen) and (reason := open_outside(line.run.path)):
-            self._say(f"{line.run.path}\ny copies the path.", reason)
+        if line := self._table.chosen:
+            open_path(self, line.run.path)
 
     def act_copy(self) -> None:
         """Put the path on the clipboard."""
         if line := self._table.chosen:
-            self.app.copy_to_clipboard(str(line.run.path))
-            self._say(f"{line.run.path}", "On the clipboard, if the terminal lets it through")
+            copy_path(self, line.run.path)
 
     def _for(self, identity: str) -> RunLine | None:
         """The run under the cursor if an action may change it now; says why if not."""

@@ -19,7 +19,6 @@ from tui.widgets.tile_layout import fitting
 from tui.widgets.watched_strip import WatchedStrip
 
 IN_THE_CELLS = ("iterm2", "sixel")  # ways in which a picture goes when its cells are written
-WAITING = "…"
 
 
 class ImageView(Widget):
@@ -61,7 +60,8 @@ class ImageView(Widget):
         if caption != self._caption:
             rows_change = bool(caption) != bool(self._caption)
             self._caption = caption
-            self.refresh(*([] if rows_change else [self._caption_region()]))
+            last = Region(0, self.content_size.height - 1, self.content_size.width, 1)
+            self.refresh(*([] if rows_change else [last.translate(self.content_offset)]))
         self._path = path
         self._begin()
 
@@ -98,15 +98,14 @@ class ImageView(Widget):
 
     def _begin(self) -> None:
         """Order what is to be shown now, if there is a place for it."""
-        width, height = self.content_size
-        rows = height - bool(self._caption)
-        if self._path is None or width < 1 or rows < 1:
+        columns, rows = self._room()
+        if self._path is None or columns < 1 or rows < 1:
             self._order = None
             if self._drawing:
                 self._drop()
                 self.refresh()
             return
-        self._order = Order(self._path, self._mode(), width, rows)
+        self._order = Order(self._path, self._mode(), columns, rows)
         self._draw(self._order)
 
     def _mode(self) -> ImageMode:
@@ -143,8 +142,7 @@ class ImageView(Widget):
         self._drop()
         self._drawing = new
         self._write(new.before)
-        in_place = old and old.after and new.after and (old.columns, old.rows) == (new.columns, new.rows)
-        if in_place:
+        if old and old.after and new.after and (old.columns, old.rows) == (new.columns, new.rows):
             self._place_soon()  # over the old one, without a blank in between
         else:
             self.refresh()
@@ -157,8 +155,8 @@ class ImageView(Widget):
         self._drawing = None
 
     def _undo_stale(self) -> None:
-        stale, self._stale = self._stale, []
-        self._write("".join(stale))
+        self._write("".join(self._stale))
+        self._stale.clear()
 
     # ---- pixels in the cells -----------------------------------------------------------------------------------------
 
@@ -177,11 +175,12 @@ class ImageView(Widget):
         """Write the picture at its place, unless another screen or a dialog is shown."""
         self._is_placing = False
         drawing = self._drawing
-        if not (drawing and drawing.after and self.is_attached and self.is_on_screen and self._is_shown()):
+        if not (drawing and drawing.after and self.is_attached and self._is_shown()):
             return
-        left, top = self.content_region.offset
-        left += (self.content_size.width - drawing.columns) // 2
-        top += self._top_margin(drawing)
+        if drawing.order != Order(drawing.order.path, self._mode(), *self._room()):
+            return  # it would lie over others; the one for the place as it is now is on its way
+        left = self.content_region.x + (self.content_size.width - drawing.columns) // 2
+        top = self.content_region.y + self._top_margin(drawing)
         self._write(f"\x1b7\x1b[{top + 1};{left + 1}H{drawing.after}\x1b8")
         for cover in self.screen.query("Toast, Tooltip"):  # these lie above, so they are painted again
             if cover.display and cover.region.overlaps(self.region):
@@ -198,12 +197,12 @@ class ImageView(Widget):
 
     # ---- cells -------------------------------------------------------------------------------------------------------
 
-    def _caption_region(self) -> Region:
-        width, height = self.content_size
-        return Region(0, height - 1, width, 1).translate(self.content_offset)
+    def _room(self) -> tuple[int, int]:
+        """Columns and rows for a picture."""
+        return self.content_size.width, self.content_size.height - bool(self._caption)
 
     def _top_margin(self, drawing: Drawing) -> int:
-        return (self.content_size.height - bool(self._caption) - drawing.rows) // 2
+        return (self._room()[1] - drawing.rows) // 2
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The widget's rows; those under pixels are watched.
@@ -229,19 +228,21 @@ class ImageView(Widget):
             return self._text(fitting(self._caption, width).center(width), "image-view--caption")
         drawing = self._drawing
         if drawing is None or drawing.words:
-            words = drawing.words if drawing else (self._empty if self._path is None else WAITING)
+            words = drawing.words if drawing else (self._empty if self._path is None else "…")
             return self._words(words, y)
         line = y - self._top_margin(drawing)
         if not drawing.strips or not 0 <= line < len(drawing.strips):
             return Strip.blank(width, self.rich_style)
         left = max(0, (width - drawing.columns) // 2)
-        row = Strip.join([Strip.blank(left, self.rich_style), drawing.strips[line]])
-        return row.adjust_cell_length(width, self.rich_style)
+        cells = drawing.strips[line]
+        if drawing.before:  # kitty keeps a picture's shape, so its cells may be seen above and below it
+            cells = cells.apply_style(self.rich_style)
+        return Strip.join([Strip.blank(left, self.rich_style), cells]).adjust_cell_length(width, self.rich_style)
 
     def _words(self, words: str, y: int) -> Strip:
-        width, height = self.content_size
+        width, rows = self._room()
         lines = [line for part in words.splitlines() for line in textwrap.wrap(part, max(width, 1))]
-        line = y - (height - bool(self._caption) - len(lines)) // 2
+        line = y - (rows - len(lines)) // 2
         return self._text(lines[line].center(width) if 0 <= line < len(lines) else "", "image-view--words")
 
     def _text(self, text: str, part: str) -> Strip:

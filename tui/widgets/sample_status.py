@@ -1,10 +1,12 @@
 """One place for what is to be said of a request for pictures: a hint, how far it is, or how it ended."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.naming import short_path
 from tui.sampling_progress import Outcome, SamplingProgress
 
 SIGNS = {"success": "✓", "warning": "!", "error": "✗"}
@@ -27,20 +29,23 @@ class SampleStatus(Static):
         super().__init__(markup=False)
         self._words: Content | None = None
 
-    def hint(self, live: Sequence[str]) -> None:
-        """Before the first request; `live` are runs that share the memory."""
+    def show(self, progress: SamplingProgress | None, is_stopping: bool, live: Sequence[str]) -> None:
+        """What there is to say; `live` are runs that share the memory."""
+        if progress is None:
+            self._hint(live)
+        elif outcome := progress.outcome():
+            self._outcome(outcome, short_path(Path(progress.pictures[0].file).parent) if progress.pictures else "")
+        else:
+            self._say("", ("Stopping: " if is_stopping else "") + progress.line(max(8, self.size.width // 5)))
+
+    def _hint(self, live: Sequence[str]) -> None:
         if live:
             verb = "is" if len(live) == 1 else "are"
             self._say("warning", f"! {', '.join(live)} {verb} live on this device and shares its memory: asks first")
         else:
             self._say("", HINT)
 
-    def progress(self, progress: SamplingProgress, is_stopping: bool) -> None:
-        """While it is at work."""
-        self._say("", ("Stopping: " if is_stopping else "") + progress.line(max(8, self.size.width // 5)))
-
-    def outcome(self, outcome: Outcome, place: str) -> None:
-        """After the end; `place` is where the pictures are."""
+    def _outcome(self, outcome: Outcome, place: str) -> None:
         where = f" in {place}" if place else ""
         parts = [outcome.why, f"→ {outcome.remedy}" if outcome.remedy else ""]
         more = "".join(f"\n{part}" for part in parts if part)

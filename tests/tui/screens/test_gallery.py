@@ -24,6 +24,7 @@ from tui.settings import Settings
 from tui.widgets.image_view import ImageView
 from tui.widgets.picture_wall import PictureWall
 from tui.widgets.scrubber import Scrubber
+from tui.widgets.wall_and_large import WallAndLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,6 +67,10 @@ class Visit:
             for view in shown
         ]
 
+    @property
+    def is_painted(self) -> bool:
+        return self.screen.query_one(WallAndLarge).is_painted
+
     async def until(self, is_so: Callable[[], object]) -> None:
         for _ in range(1000):
             if is_so():
@@ -76,7 +81,7 @@ class Visit:
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
-        await self.until(lambda: self.screen.is_painted)
+        await self.until(lambda: self.is_painted)
 
 
 @asynccontextmanager
@@ -97,7 +102,7 @@ async def three_validations(recorded: RecordedRun, **options: object) -> AsyncIt
     recorded.half_way()
     recorded.validate(60)
     async with visit(recorded.dir, recorded.dir.workspace, **options) as one:  # type: ignore[arg-type]
-        await one.until(lambda: "step 60" in one.head and one.screen.is_painted)
+        await one.until(lambda: "step 60" in one.head and one.is_painted)
         yield one
 
 
@@ -174,7 +179,7 @@ async def test_it_follows_a_live_run_at_the_end_and_stays_where_the_user_has_scr
         recorded.validate(0)
         await one.until(lambda: "step 0 (base)" in one.head)
         recorded.validate(20, count=2)
-        await one.until(lambda: "step 20" in one.head and one.screen.is_painted)
+        await one.until(lambda: "step 20" in one.head and one.is_painted)
         assert "not drawn yet" in one.tiles[3]
         await one.press("left")
         recorded.validate(20)
@@ -199,7 +204,7 @@ async def test_pictures_that_come_while_another_screen_is_shown_are_there_on_ret
         recorded.validate(60)
         await one.until(lambda: len(one.screen.browsing.sheets) == 3)
         await one.pilot.press("4")
-        await one.until(lambda: "step 60" in one.head and one.screen.is_painted)
+        await one.until(lambda: "step 60" in one.head and one.is_painted)
 
 
 async def test_a_picture_that_is_drawn_anew_at_the_same_step_replaces_the_old_one(recorded: RecordedRun) -> None:
@@ -288,7 +293,7 @@ async def test_open_outside_says_the_path_where_that_cannot_be(
         opened.append(path)
         return "There is no desktop here." if len(opened) == 1 else ""
 
-    monkeypatch.setattr("tui.screens.gallery.open_outside", open_once)
+    monkeypatch.setattr("tui.screens.path_errands.open_outside", open_once)
     async with three_validations(recorded) as one:
         path = recorded.dir.validation_image(5, 60, 0)
         await one.press("o")
@@ -322,7 +327,7 @@ async def test_pictures_drawn_on_request_are_the_second_source(recorded: Recorde
     generate(workspace, "20261123-100000", ["a red shoe", "a blue hat"])
     async with three_validations(recorded) as one:
         await one.press("v")
-        await one.until(lambda: len(one.tiles) == 2 and one.screen.is_painted)
+        await one.until(lambda: len(one.tiles) == 2 and one.is_painted)
         assert "20261123-100000" in one.head
         assert "a red shoe" in one.details
         for known in ("seed 7", "25 steps", "guidance 7.5", "outputs/a/lora_weights", "0.8", "blurry"):
@@ -355,7 +360,7 @@ async def test_missing_and_torn_pictures_are_said_in_words(recorded: RecordedRun
     torn = recorded.dir.validation_image(1, 20, 1)
     torn.write_bytes(torn.read_bytes()[:80])
     async with visit(recorded.dir, recorded.dir.workspace) as one:
-        await one.until(lambda: "step 20" in one.head and one.screen.is_painted)
+        await one.until(lambda: "step 20" in one.head and one.is_painted)
         assert "file is gone" in one.tiles[0]
         assert "no whole picture" in one.tiles[1]
 
@@ -388,7 +393,7 @@ async def test_more_pictures_than_fit_are_on_pages_with_the_chosen_one(workspace
     settings = Settings()
     settings.remember("gallery.source", "generated")
     async with visit(None, workspace, settings, size=(60, 20)) as one:
-        await one.until(lambda: "thing 0" in one.details and one.screen.is_painted)
+        await one.until(lambda: "thing 0" in one.details and one.is_painted)
         on_page = len(one.tiles)
         assert 2 <= on_page < 30
         await one.press(*["down"] * on_page)
@@ -413,7 +418,7 @@ def shows(run: RunDir, *keys: str) -> Callable[[Pilot[None]], object]:
     async def prepare(pilot: Pilot[None]) -> None:
         one = Visit(pilot)
         pilot.app.post_message(Opened("gallery", run))
-        await one.until(lambda: pilot.app.screen is one.screen and "step 60" in one.head and one.screen.is_painted)
+        await one.until(lambda: pilot.app.screen is one.screen and "step 60" in one.head and one.is_painted)
         await one.press(*keys)
         await pilot.pause()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,6 @@ from engine.contract.run_dir import RunDir, RunLock, Workspace, create_run
 from engine.contract.saved_adapters import ADAPTER_FILE
 from tests.tui.looks import in_look
 from tui.console import ConsoleApp
-from tui.navigation import Opened
 from tui.screens.generate import GenerateScreen
 from tui.screens.share_dialog import ShareDialog
 from tui.settings import Settings
@@ -300,27 +300,40 @@ async def test_edit_goes_to_the_prompt_and_escape_leaves_it(ended: RunDir) -> No
         assert app.focused is None
 
 
-async def test_view_opens_the_gallery_of_the_run_that_was_drawn_with(
-    ended: RunDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_view_opens_the_gallery_on_what_was_just_drawn(ended: RunDir) -> None:
+    samples = ended.workspace.outputs / "samples"
+    for name in ("older", "newer"):
+        (samples / name).mkdir(parents=True)
+        (samples / name / "00.png").write_bytes(ended.validation_image(1, 20, 0).read_bytes())
+    os.utime(samples / "older", (1, 1))
     other = create_run(ended.workspace, "boots", TrainingConfig())
     save_adapters(other)
-    asked: list[Opened] = []
     app = console(ended)
     async with app.run_test() as pilot:
         bench = await opened(app, pilot)
-        monkeypatch.setattr(bench.screen, "post_message", asked.append)
-        bench.screen.act_gallery()
-        monkeypatch.undo()
+
+        def gallery_says(*words: str) -> bool:
+            head = app.screen.query("#head")
+            return app.main_screen("gallery") is app.screen and all(
+                word in str(head.first(Static).visual) for word in words
+            )
+
+        await pilot.press("v")
+        await bench.until(lambda: gallery_says("step 20"))
+        await pilot.press("v", "left")
+        await bench.until(lambda: gallery_says("older"))
+        await pilot.press("v", "5")
+        await bench.until(lambda: app.screen is bench.screen)
         bench.screen.query_one("#source", Select).value = "boots/lora_weights"
         await pilot.press("g")
         await bench.until(lambda: bench.tool.started)
+        bench.tool.say(picture(0, samples / "newer" / "00.png"))
         bench.tool.end()
         await bench.until(lambda: "drawn" in bench.status)
-        monkeypatch.setattr(bench.screen, "post_message", asked.append)
-        bench.screen.act_gallery()
-        monkeypatch.undo()
-    assert asked == [Opened("gallery", ended), Opened("gallery", other)]
+        await pilot.press("v")
+        await bench.until(lambda: gallery_says("newer", "2/2", "follows"))
+        await pilot.press("5")
+        await bench.until(lambda: app.screen is bench.screen and "drawn" in bench.status)
 
 
 # ---- what can go wrong -------------------------------------------------------------------------------------------

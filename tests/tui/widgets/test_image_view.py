@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.drivers.headless_driver import HeadlessDriver
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
@@ -129,6 +130,23 @@ async def test_a_file_that_comes_later_or_changes_is_shown_when_asked_again(tmp_
 
 
 # ---- kitty -----------------------------------------------------------------------------------------------------------
+
+
+async def test_kitty_cells_that_a_picture_leaves_open_are_of_the_ground(
+    pictures: list[Path], terminal: Terminal
+) -> None:
+    """It keeps a picture's shape, and few pictures have that of whole cells."""
+    async with Gallery("kitty").run_test(size=(60, 12)) as pilot:
+        view(pilot).styles.background = "#102030"
+        view(pilot).show(pictures[0])
+        await painted(pilot, view(pilot))
+        cells = [segment for segment in view(pilot).render_line(5) if "\U0010eeee" in segment.text]
+        assert cells
+        identity = int(SENT.findall(terminal.text)[0])
+        for segment in cells:
+            assert segment.style and segment.style.color and segment.style.bgcolor
+            assert segment.style.bgcolor.triplet == (0x10, 0x20, 0x30)
+            assert segment.style.color.triplet == (identity >> 16, identity >> 8 & 255, identity & 255)
 
 
 async def test_kitty_every_picture_sent_is_deleted_again(pictures: list[Path], terminal: Terminal) -> None:
@@ -320,6 +338,39 @@ async def test_a_place_that_is_cut_off_shows_blocks_until_it_is_whole(pictures: 
         pilot.app.query_one(VerticalScroll).scroll_to(y=6, animate=False)
         await until(pilot, lambda: bool(terminal.pictures))
         assert "▀" not in words(one)
+
+
+@pytest.mark.parametrize("change", ["smaller", "scrolled"])
+async def test_a_picture_is_never_written_outside_its_place(
+    pictures: list[Path], terminal: Terminal, change: str
+) -> None:
+    """While the one for another place is still to be drawn, the terminal keeps what it has of the last one."""
+
+    class Long(Gallery):
+        CSS = "ImageView { height: 8; width: 20; } #above { height: 3; } #below { height: 20; }"
+
+        def compose(self) -> ComposeResult:
+            with VerticalScroll():
+                yield Static("above", id="above")
+                yield ImageView(id="left")
+                yield Static("below", id="below")
+
+    async with Long("iterm2").run_test(size=(40, 14)) as pilot:
+        one = view(pilot)
+        one.show(pictures[0])
+        await painted(pilot, one)
+        assert len(terminal.pictures) == 1
+        if change == "smaller":
+            one.styles.width = one.styles.height = 6
+            await until(pilot, lambda: len(terminal.pictures) > 1)
+        else:
+            pilot.app.query_one(VerticalScroll).scroll_to(y=5, animate=False)
+            await until(pilot, lambda: "▀" in words(one))
+        await painted(pilot, one)
+        for text in terminal.pictures[1:]:
+            row, column = map(int, PLACED.findall(text)[0][:2])
+            width, height = map(int, re.findall(r"width=(\d+);height=(\d+)", text)[0])
+            assert one.region.contains_region(Region(column - 1, row - 1, width, height))
 
 
 async def test_sixels_need_the_size_of_a_cell(
