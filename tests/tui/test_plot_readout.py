@@ -20,7 +20,8 @@ def view_with(step: int = 39, loss: float = 0.2061) -> RunView:
     view = RunView("one", 40)
     done = p.StepCompleted(step, 0, loss, 3.28e-5, 0.0399, 2.14)
     validation = p.ValidationLossMeasured(0, 0.3301, (0.951, 0.2793, 0.0767, 0.0132))
-    for seq, event in enumerate((validation, done), start=1):
+    events: list[p.Event] = [validation, done]
+    for seq, event in enumerate(events, start=1):
         view.apply(p.Record(seq, float(seq), event))
     return view
 

@@ -84,6 +84,7 @@ def test_status_of_a_live_run(recorded: RecordedRun) -> None:
         "failure": None,
         "log_dir": "logs/2026-05-28/train_demo/120000",
         "last_seq": 56,
+        "unreadable_lines": 0,
     }
 
 
