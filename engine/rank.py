@@ -56,7 +56,8 @@ def _serve_the_main_process(run: RunDir) -> None:
 
 
 def _follow(run: RunDir) -> None:
-    from engine.following import follow
+    with libraries.imported_in_one_go():
+        from engine.following import follow
 
     follow(run)
 

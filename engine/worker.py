@@ -57,7 +57,8 @@ def serve(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     code = 0
     try:
-        from engine.training import train_run
+        with libraries.imported_in_one_go():
+            from engine.training import train_run
 
         clock.lap("imports")
         train_run(run, log_dir, inbox, emit, allow_changed_data, clock)
