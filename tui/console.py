@@ -74,6 +74,12 @@ class ConsoleApp(KeysInOrder):
         show_changed_keys(keymap)
         self.set_keymap(for_textual(keymap))
 
+    def get_default_screen(self) -> Screen[Any]:
+        """What lies under all screens; it has nothing to show, and is not to be painted."""
+        blank = super().get_default_screen()
+        blank.visible = False
+        return blank
+
     def on_mount(self) -> None:
         """Show the run, or all runs if none is given; tell what of the user's files could not be used."""
         self.push_screen(self.main_screen("monitor" if self.run_dir else "runs"))
@@ -220,12 +226,24 @@ class ConsoleApp(KeysInOrder):
         self.notify(MEANINGS[self.image_mode], title=f"Pictures: {self.image_mode}", timeout=3)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The command palette: every action of the screen at hand, then those of every screen."""
+        """The command palette: what this screen offers, what every screen does, then what the others could do."""
+        here = screen.SCREEN if isinstance(screen, MainScreen) else None
         if isinstance(screen, MainScreen):
             for entry in screen.actions():
                 yield SystemCommand(entry.label, entry.help, partial(screen.action_act, entry.id))
         for entry in TABLE["everywhere"]:
             yield SystemCommand(entry.label, entry.help, partial(self.action_act, entry.id))
+        names = {entry.id: entry.label for entry in TABLE["everywhere"]}
+        for name in SCREENS:
+            for entry in TABLE[name] if name != here else ():
+                yield SystemCommand(
+                    f"{names[name]}: {entry.label}", entry.help, partial(self._go_and_act, name, entry.id)
+                )
+
+    async def _go_and_act(self, name: ScreenName, identity: str) -> None:
+        """Show another screen, with the run that is looked at here, and do there what an action says."""
+        run = self.screen.run_in_hand() if isinstance(self.screen, MainScreen) else None
+        await self.on_opened(Opened(name, run, identity))
 
     def action_help_quit(self) -> None:
         """Ctrl-C, which stops a run elsewhere, stops nothing here."""

@@ -40,23 +40,9 @@ def picture_sources(workspace: Workspace, in_hand: RunDir | None) -> list[Pictur
 
 
 def preferred(sources: list[PictureSource], kept: str, in_hand: RunDir | None) -> PictureSource | None:
-    """The choice that was kept, unless it is of another run than the one in hand; else the first."""
-    of_the_run = {source.run for source in sources if source.run == in_hand}
-    for source in sources:
-        if source.key == kept and (source.run is None or source.run in of_the_run or not of_the_run):
-            return source
-    return sources[0] if sources else None
-
-
-def runs_on_the_device(workspace: Workspace, config: TrainingConfig) -> list[str]:
-    """Names of live runs that share a device, and so its memory, with what is drawn; auto may be any device."""
-    return [
-        run.name
-        for run in list_runs(workspace)
-        if run.is_live()
-        and (theirs := _config(run))
-        and ("auto" in {theirs.device, config.device} or theirs.device == config.device)
-    ]
+    """Of the adapters of the run in hand, or of all sources if it has none: the choice that was kept, or the first."""
+    offered = [source for source in sources if in_hand and source.run == in_hand] or sources
+    return next((source for source in offered if source.key == kept), offered[0] if offered else None)
 
 
 def _config(run: RunDir) -> TrainingConfig | None:

@@ -6,6 +6,7 @@ from engine import control
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import RunError, ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace
+from tui.device_sharing import runs_on_the_device
 from tui.estimator import Estimator
 
 
@@ -28,12 +29,23 @@ class Refusal:
         return lines
 
 
-def start_run(workspace: Workspace, estimator: Estimator, config: TrainingConfig, preset: str) -> RunDir | Refusal:
+@dataclass(frozen=True)
+class Crowded:
+    """Live runs with which it would have to share the device; the user decides."""
+
+    runs: tuple[str, ...]
+
+
+def start_run(
+    workspace: Workspace, estimator: Estimator, config: TrainingConfig, preset: str, beside_others: bool
+) -> RunDir | Refusal | Crowded:
     """Launch, unless something is known to stand in the way; takes its time, so it is for a thread."""
     try:
         found = estimator.estimate(config)
         if found.obstacles:
             return Refusal(tuple((obstacle.setting, obstacle.error) for obstacle in found.obstacles))
+        if not beside_others and (live := runs_on_the_device(workspace, config)):
+            return Crowded(tuple(live))
         with estimator.lock:
             return control.launch(workspace, config, preset)
     except ShoeloraError as error:

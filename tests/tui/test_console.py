@@ -162,7 +162,9 @@ async def test_palette_and_help_know_every_action_of_the_screen(recorded: Record
         visit.app.post_message(Opened(name, recorded.dir))
         screen = await visit.on_screen(name)
         palette = {command.title for command in visit.app.get_system_commands(screen)}
-        assert palette == {entry.label for entry in (*screen.actions(), *TABLE["everywhere"])}
+        labels = {entry.id: entry.label for entry in TABLE["everywhere"]}
+        elsewhere = {f"{labels[other]}: {entry.label}" for other in SCREENS if other != name for entry in TABLE[other]}
+        assert palette == {entry.label for entry in (*screen.actions(), *TABLE["everywhere"])} | elsewhere
         visit.app.action_act("help")
         await visit.shows(f"Keys on {next(one.label for one in TABLE['everywhere'] if one.id == name)}")
         assert isinstance(visit.app.screen, HelpScreen)
@@ -179,6 +181,21 @@ async def test_the_palette_does_what_it_says(workspace: Workspace) -> None:
         await visit.shows("Choose the colours")
         await visit.pilot.press("enter")
         await visit.until(lambda: isinstance(visit.app.screen, ThemeChoice), "the themes")
+
+
+async def test_the_palette_does_what_another_screen_could(
+    recorded: RecordedRun, obeying: Callable[[Callable[[p.Request], None]], list[p.Command]]
+) -> None:
+    recorded.half_way()
+    taken = obeying(lambda request: recorded.tell(p.StateChanged("paused"), command_id=request.id))
+    async with visiting(recorded.dir.workspace) as visit:
+        await visit.shows("demo_noon")
+        await visit.pilot.press("ctrl+p", *"pause")
+        await visit.shows("Monitor: Pause")
+        await visit.pilot.press("enter")
+        await visit.on_screen("monitor")
+        await visit.shows("‖ paused")
+    assert taken == [p.Pause()]
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------

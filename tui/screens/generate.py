@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from textual import events, work
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Button, Input
+from textual.widgets import Button, Input, Select
 from textual.worker import get_current_worker
 
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import RunDir, Workspace
+from tui.device_sharing import runs_on_the_device
 from tui.navigation import Opened
 from tui.picture_request import FIELDS, PictureRequest, defaults, picture_request
-from tui.picture_sources import PictureSource, picture_sources, preferred, runs_on_the_device
+from tui.picture_sources import PictureSource, picture_sources, preferred
 from tui.sampling import Ended, Said, Sampling, StartTool, start_tool
 from tui.sampling_progress import SamplingProgress
 from tui.screens.main_screen import MainScreen
@@ -141,6 +142,9 @@ class GenerateScreen(MainScreen):
             for field, value in typed.items():
                 self._settings.remember(f"generate.{field}", value)
             self._consider(picture_request(typed, source))
+        else:
+            self._say("Choose an adapter or a base model under With.", "There is nothing to draw with")
+            form.query_one("#source", Select).focus()
 
     @work(thread=True, exclusive=True, group="consider")
     def _consider(self, request: PictureRequest) -> None:

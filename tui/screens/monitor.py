@@ -1,24 +1,23 @@
 """The screen that watches and steers one run."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Button
 
 from engine.contract.run_dir import RunDir
 from tui.actions import everywhere
+from tui.album import newest_images
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
 from tui.navigation import Opened
-from tui.outside import open_outside
-from tui.plot_window import Window
 from tui.screens.diagnosis import DiagnosisScreen
 from tui.screens.main_screen import FULL
+from tui.screens.path_errands import copy_path, open_path
+from tui.screens.plot_actions import PlotActions
 from tui.screens.steering import SteeringScreen
 from tui.terminal import is_remote
 from tui.widgets.action_bar import ActionBar
@@ -28,18 +27,16 @@ from tui.widgets.meters import Meters
 from tui.widgets.notice import Notice
 from tui.widgets.plot_pane import PlotPane
 from tui.widgets.previews import Previews
-from tui.widgets.run_plot import RunPlot
 from tui.wording import duration, pace, state_words
 
 REPAINT_INTERVAL, REMOTE_REPAINT_INTERVAL = 0.5, 1.0  # seconds
 
 
-class MonitorScreen(SteeringScreen):
+class MonitorScreen(SteeringScreen, PlotActions):
     """Curves and pictures largest, the state on top, log, checkpoints and warnings below, then the buttons."""
 
     CSS_PATH = "monitor.tcss"
     SCREEN = "monitor"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
     AUTO_FOCUS = "LogPane"
 
     @dataclass
@@ -54,6 +51,7 @@ class MonitorScreen(SteeringScreen):
         self._feed = JournalFeed(run, self._deliver)
         self._caught_up = False  # whether all that was recorded before the screen came up has been read
         self._behind = False  # whether the view knows more than the screen shows
+        self._postponed: list[str] = []  # actions that were chosen before it was known what the run is doing
 
     def compose_body(self) -> ComposeResult:
         """Every part; which of them are shown, and where, is for the style sheet and the size to say."""
@@ -67,9 +65,9 @@ class MonitorScreen(SteeringScreen):
         yield ActionBar()
 
     def on_mount(self) -> None:
-        """Begin to read the journal and to repaint."""
+        """Begin to repaint, and to read the journal as soon as there is something to look at."""
         self._repaint()
-        self._feed.start()
+        self.call_after_refresh(self._feed.start)
         self.set_interval(REMOTE_REPAINT_INTERVAL if is_remote() else REPAINT_INTERVAL, self._repaint_if_behind)
 
     def on_unmount(self) -> None:
@@ -112,6 +110,15 @@ class MonitorScreen(SteeringScreen):
         if batch.is_whole and not self._caught_up:
             self._caught_up = True
             self._repaint()
+            while self._postponed:
+                self.action_act(self._postponed.pop(0))
+
+    def act_when_ready(self, identity: str) -> None:
+        """What a command does depends on the state of the run, which is known once the journal has been read."""
+        if self._caught_up:
+            self.action_act(identity)
+        else:
+            self._postponed.append(identity)
 
     def _repaint_if_behind(self) -> None:
         if self not in self.app.screen_stack:
@@ -127,7 +134,7 @@ class MonitorScreen(SteeringScreen):
         self._behind = False
         self.show_state()
         self.query_one(PlotPane).show()
-        self.query_one(Previews).show(self.view.newest_images(self._expected_images))
+        self.query_one(Previews).show(newest_images(self.view.images, self._expected_images))
         self.query_one(Details).show()
         self.say_too_small()
 
@@ -157,50 +164,6 @@ class MonitorScreen(SteeringScreen):
             f"{'app.' if event.button.entry in everywhere.ACTIONS else ''}act('{event.button.entry.id}')"
         )
 
-    @property
-    def _plot(self) -> RunPlot:
-        return self.query_one(RunPlot)
-
-    def act_curve(self) -> None:
-        """Plot the next number."""
-        self._plot.choose(self._plot.tab + 1)
-
-    def act_log_scale(self) -> None:
-        """Change the scale."""
-        self._plot.toggle_logarithmic()
-
-    def act_zoom_in(self) -> None:
-        """Show half as many steps."""
-        self._plot.zoom_in()
-
-    def act_zoom_out(self) -> None:
-        """Show twice as many."""
-        self._plot.zoom_out()
-
-    def act_zoom_whole(self) -> None:
-        """Show all."""
-        self._plot.zoom(lambda _window, _newest: Window())
-
-    def act_pan_left(self) -> None:
-        """Move towards the first step."""
-        self._plot.zoom(lambda window, newest: window.panned(newest, -1))
-
-    def act_pan_right(self) -> None:
-        """Move towards the newest step."""
-        self._plot.zoom(lambda window, newest: window.panned(newest, 1))
-
-    def act_follow(self) -> None:
-        """Stay at the newest step."""
-        self._plot.follow()
-
-    def act_inspect_left(self) -> None:
-        """Look at the step before."""
-        self._plot.inspect(-1)
-
-    def act_inspect_right(self) -> None:
-        """Look at the step after."""
-        self._plot.inspect(1)
-
     def act_pane(self) -> None:
         """The next of log, checkpoints and warnings; in a small window they take turns with plot and pictures."""
         details = self.query_one(Details)
@@ -225,16 +188,40 @@ class MonitorScreen(SteeringScreen):
         """The place before."""
         self.query_one(Details).find_next(-1)
 
-    def action_back(self) -> None:
-        """End finding, then looking at a step, then reading the log in a small window; then leave the console."""
+    def act_up(self) -> None:
+        """Read further back."""
+        self.query_one(Details).scroll_shown("up")
+
+    def act_down(self) -> None:
+        """Read on."""
+        self.query_one(Details).scroll_shown("down")
+
+    def act_page_up(self) -> None:
+        """Read a page further back."""
+        self.query_one(Details).scroll_shown("page_up")
+
+    def act_page_down(self) -> None:
+        """Read a page on."""
+        self.query_one(Details).scroll_shown("page_down")
+
+    def act_top(self) -> None:
+        """The oldest."""
+        self.query_one(Details).scroll_shown("home")
+
+    def act_end(self) -> None:
+        """The newest."""
+        self.query_one(Details).scroll_shown("end")
+
+    def act_back(self) -> None:
+        """End finding, then looking at a step, then reading the log in a small window; then show all runs."""
         if self.query_one(Details).end_finding():
             return
-        if self._plot.cursor is not None:
-            self._plot.end_inspection()
+        if self.plot.cursor is not None:
+            self.plot.end_inspection()
         elif self.has_class("-details"):
             self.remove_class("-details")
         else:
-            self.app.exit()
+            self.post_message(Opened("runs"))
 
     def act_dismiss(self) -> None:
         """Hide the warnings so far."""
@@ -249,11 +236,9 @@ class MonitorScreen(SteeringScreen):
         self.post_message(Opened("gallery", self.run))
 
     def act_folder(self) -> None:
-        """Open the folder of the run, or say where it is."""
-        if why_not_opened := open_outside(self.run.path):
-            self.say(f"{self.run.path}\ny copies the path.", why_not_opened)
+        """Open the folder of the run."""
+        open_path(self, self.run.path)
 
     def act_copy(self) -> None:
-        """Put the path on the clipboard."""
-        self.app.copy_to_clipboard(str(self.run.path))
-        self.say(f"{self.run.path}", "On the clipboard, if the terminal lets it through")
+        """Put its path on the clipboard."""
+        copy_path(self, self.run.path)

@@ -8,12 +8,11 @@ from textual.widget import Widget
 from textual.widgets import Input, Select
 
 from engine.contract.config import TrainingConfig
-from engine.contract.run_dir import Workspace
-from engine.control import Tool
+from engine.contract.run_dir import RunDir, Workspace
 from tui.actions.new_run import ON_BUTTONS
 from tui.naming import short_path
 from tui.navigation import Opened
-from tui.screens.main_screen import MainScreen
+from tui.screens.trying import TryingScreen
 from tui.setting_fields import FIELDS
 from tui.starting import Refusal
 from tui.widgets.action_button import ActionButton
@@ -29,42 +28,41 @@ from tui.widgets.tool_report import ToolReport
 WIDE = 120  # columns from which the estimate stands beside the form
 
 
-class NewRunScreen(MainScreen):
+class NewRunScreen(TryingScreen):
     """The draft is the one truth: controls write into it, and signs, errors, estimate and buttons follow it."""
 
-    SCREEN = "new"
     CSS_PATH = "new_run.tcss"
     AUTO_FOCUS = "#preset"
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self._workspace = workspace
+        super().__init__(workspace)
         self._obstacles: dict[str, str] = {}  # by setting: why the run would end at once
+        self._is_judged = False  # whether an estimate has looked at these settings, or at those before a small change
 
     def compose_body(self) -> Iterable[Widget]:
         """Source on top, form and estimate in the middle, buttons and keys below."""
         name = self.console_app.settings.recall("new.preset", FIRST_PRESET)
-        self.draft = first_draft(self._workspace, name)
-        yield ConfigSource(self.draft, self._workspace)
+        self.draft = first_draft(self.workspace, name)
+        yield ConfigSource(self.draft, self.workspace)
         with Container(id="middle"):
             with Vertical(id="left"):
-                yield ConfigForm(self.draft, self._workspace.root)
+                yield ConfigForm(self.draft, self.workspace.root)
                 yield FieldHelp()
             with Vertical(id="side"):
-                panel = EstimatePanel(self._workspace)
+                panel = EstimatePanel(self.workspace)
                 yield panel
                 yield ToolReport()
-        yield StartBar(self.draft, self._workspace, panel.estimator)
+        yield StartBar(self.draft, self.workspace, panel.estimator)
         yield KeyBar()
 
     def on_mount(self) -> None:
         """Say how the first settings stand."""
         self._show_checked()
-        self._ask_estimate()
+        self.ask_estimate()
 
     def on_screen_resume(self) -> None:
         """Data, models and measurements may have come meanwhile."""
-        self._ask_estimate()
+        self.ask_estimate()
 
     def on_resize(self, event: events.Resize) -> None:
         """Where there is room every part is told, and every help stands under its setting."""
@@ -83,10 +81,10 @@ class NewRunScreen(MainScreen):
 
     def on_config_source_replaced(self) -> None:
         """Show other settings."""
-        self._obstacles = {}
+        self._obstacles, self._is_judged = {}, False
         self.query_one(ConfigForm).show()
         self._show_checked()
-        self._ask_estimate()
+        self.ask_estimate()
         self.console_app.settings.remember("new.preset", self.draft.name)
 
     def _show_checked(self) -> None:
@@ -95,8 +93,8 @@ class NewRunScreen(MainScreen):
         wrong = list(dict.fromkeys(self._titled(name, text) for name, text in self.draft.errors.items()))
         in_the_way = [self._titled(name, text) for name, text in self._obstacles.items()]
         self.query_one(EstimatePanel).show_faults(wrong + in_the_way)
-        self.query_one(StartBar).show(len(in_the_way))
-        self._offer_keys()
+        self.query_one(StartBar).show(len(in_the_way), self._is_judged)
+        self.offer_keys()
 
     @staticmethod
     def _titled(name: str, text: str) -> str:
@@ -106,20 +104,22 @@ class NewRunScreen(MainScreen):
     def on_config_form_reached(self, message: ConfigForm.Reached) -> None:
         """Help for the setting with the cursor, where its row has no room for it."""
         self.query_one(FieldHelp).show(message.field)
-        self._offer_keys()
+        self.offer_keys()
 
-    def _offer_keys(self) -> None:
+    def offer_keys(self) -> None:
+        """Show the keys that do something now."""
         offered = [entry for entry in self.actions() if entry.id not in ON_BUTTONS]
         self.query_one(KeyBar).show(offered)
 
     def on_estimate_panel_came(self, message: EstimatePanel.Came) -> None:
         """Show it, unless the settings have changed since."""
         if message.config == self.draft.config:
-            self._obstacles = message.obstacles
+            self._obstacles, self._is_judged = message.obstacles, True
             self.query_one(EstimatePanel).show(message.estimate)
             self._show_checked()
 
-    def _ask_estimate(self) -> None:
+    def ask_estimate(self) -> None:
+        """Estimate the draft as it is now."""
         self.query_one(EstimatePanel).ask(self.draft.config)
 
     # ---- what is done ------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class NewRunScreen(MainScreen):
         """Start the run; what stands in its way is told instead."""
         if self.console_app.readonly:
             self.notify("The console was opened with --readonly.", title="Read-only", severity="warning")
-        elif self._right_config():
+        elif self.right_config():
             self.query_one(StartBar).start()
 
     def on_start_bar_answered(self, message: StartBar.Answered) -> None:
@@ -157,48 +157,10 @@ class NewRunScreen(MainScreen):
             self._show_checked()
             if self._obstacles:
                 self._go_to(next(iter(self._obstacles)))
-        else:
+        elif isinstance(message.answer, RunDir):
             self.post_message(Opened("monitor", message.answer))
 
-    def act_check(self) -> None:
-        """Look at machine, data and model."""
-        self._run_tool("environment")
-
-    def act_preflight(self) -> None:
-        """Train five steps."""
-        self._run_tool("preflight")
-
-    def _run_tool(self, tool: Tool) -> None:
-        report, config = self.query_one(ToolReport), self._right_config()
-        if report.at_work:
-            self.notify(f"F8 stops the {report.at_work.lower()}.", title="One at a time", severity="warning")
-        elif config:
-            report.run(tool, config, self._workspace, self.query_one(EstimatePanel).estimator.lock)
-            self._offer_keys()
-
-    def on_tool_report_ended(self) -> None:
-        """A preflight leaves its pace for the estimate."""
-        self._ask_estimate()
-        self._offer_keys()
-
-    def on_tool_report_shown_or_hidden(self) -> None:
-        """Below the form there is room for the estimate or for the report."""
-        self.query_one("#side").set_class(self.query_one(ToolReport).is_shown, "-reporting")
-        self._offer_keys()
-
-    def act_close(self) -> None:
-        """Stop the tool, or hide what it said."""
-        report = self.query_one(ToolReport)
-        if report.at_work:
-            report.stop()
-        else:
-            report.hide()
-
-    def act_copy_remedy(self) -> None:
-        """Put a remedy on the clipboard."""
-        self.query_one(ToolReport).copy_next_remedy()
-
-    def _right_config(self) -> TrainingConfig | None:
+    def right_config(self) -> TrainingConfig | None:
         """The settings, if all are right; else the cursor goes to the first that is not."""
         if self.draft.config is None:
             name = next(name for name in FIELDS if name in self.draft.errors)
@@ -212,7 +174,7 @@ class NewRunScreen(MainScreen):
         form = self.query_one(ConfigForm)
         self.query_one("#find", Input).value = ""
         form.filter("")
-        form.row(name).focus_control()
+        form.call_after_refresh(form.row(name).focus_control)  # a row that was filtered out has its place only then
 
     # ---- settings ----------------------------------------------------------------------------------------------------
 
@@ -247,7 +209,7 @@ class NewRunScreen(MainScreen):
 
     def act_save(self) -> None:
         """Write the settings into a file."""
-        if config := self._right_config():
+        if config := self.right_config():
             self.query_one(ConfigSource).ask_to_save(config)
 
     def act_load(self) -> None:

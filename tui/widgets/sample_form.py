@@ -104,9 +104,13 @@ class SampleForm(Vertical):
         select: Select[str] = self.query_one("#source", Select)
         if list(sources) != list(self._sources.values()):
             self._sources = {source.key: source for source in sources}
-            select.set_options([(source.label, source.key) for source in sources])
+            with select.prevent(Select.Changed):  # what is offered first is no choice of the user's
+                select.set_options([(source.label, source.key) for source in sources])
         if chosen:
-            select.value = chosen.key
+            with select.prevent(Select.Changed):
+                select.value = chosen.key
+        select.prompt = "choose an adapter or a base model" if sources else "no adapter or base model is here"
+        self._offer_weight()
 
     def find_faults(self) -> dict[str, str]:
         """What is wrong with the values, by field; shown as well."""
@@ -141,9 +145,12 @@ class SampleForm(Vertical):
         self.post_message(self.Submitted())
 
     def on_select_changed(self, event: Select.Changed) -> None:
-        """A base model alone has no weight to set."""
+        """Tell what was chosen."""
         event.stop()
-        source = self.source
-        self.query_one("#weight", Input).disabled = source is None or source.adapter is None
-        if source:
+        self._offer_weight()
+        if source := self.source:
             self.post_message(self.Left("source", source.key))
+
+    def _offer_weight(self) -> None:
+        """A base model alone has no weight to set."""
+        self.query_one("#weight", Input).disabled = self.source is None or self.source.adapter is None

@@ -30,7 +30,7 @@ class SettingRow(Widget):
 
     DEFAULT_CSS = """
     SettingRow {
-        height: auto;
+        height: auto; max-width: 130;
         &:focus-within { background: $boost; }
         Input { background: $surface; }
         Input:focus { background: $primary-muted; }

@@ -14,7 +14,8 @@ from engine.contract.run_dir import RunDir, Workspace
 from tui.actions.new_run import ACTIONS, ON_BUTTONS
 from tui.config_draft import ConfigDraft
 from tui.estimator import Estimator
-from tui.starting import Refusal, start_run
+from tui.screens.start_dialog import StartDialog
+from tui.starting import Crowded, Refusal, start_run
 from tui.widgets.action_button import ActionButton
 
 
@@ -30,7 +31,7 @@ class StartBar(Horizontal):
     class Answered(Message):
         """The run has begun, or it has not, and why."""
 
-        answer: RunDir | Refusal
+        answer: RunDir | Refusal | Crowded
 
     def __init__(self, draft: ConfigDraft, workspace: Workspace, estimator: Estimator) -> None:
         super().__init__(id="buttons")
@@ -39,6 +40,7 @@ class StartBar(Horizontal):
         self._estimator = estimator
         self._is_starting = False
         self._in_the_way = 0
+        self._is_judged = False
 
     def compose(self) -> ComposeResult:
         """The most important button first."""
@@ -47,9 +49,11 @@ class StartBar(Horizontal):
                 yield ActionButton(entry)
         yield Static(markup=False)
 
-    def show(self, in_the_way: int) -> None:
-        """Bring buttons and words up to the draft; `in_the_way` counts what else would keep it from starting."""
-        self._in_the_way = in_the_way
+    def show(self, in_the_way: int, is_judged: bool) -> None:
+        """Bring buttons and words up to the draft; `in_the_way` counts what else would keep it from starting, as far as
+        that was looked into.
+        """
+        self._in_the_way, self._is_judged = in_the_way, is_judged
         for button in self.query(ActionButton):
             button.disabled = self._draft.config is None or (button.entry.id == "start" and self._is_starting)
         changed = len(self._draft.changes)
@@ -62,19 +66,29 @@ class StartBar(Horizontal):
             return "◌ starting…", "$text-accent"
         if wrong:
             return f"✗ {wrong} setting{'s are' if wrong > 1 else ' is'} wrong", "$text-error"
-        return ("✗ cannot start yet", "$text-error") if self._in_the_way else ("✓ can start", "$text-success")
+        if self._in_the_way:
+            return "✗ cannot start yet", "$text-error"
+        if self._is_judged:
+            return "✓ can start", "$text-success"
+        return "◌ looking at data, model and disk…", "$text-muted"
 
-    def start(self) -> None:
-        """Start a run of the draft, unless one is just being started."""
+    def start(self, beside_others: bool = False) -> None:
+        """Start a run of the draft, unless one is just being started; beside live ones only if it is said."""
         if self._draft.config and not self._is_starting:
             self._is_starting = True
-            self.show(self._in_the_way)
-            threading.Thread(target=self._start, args=(self._draft.config, self._draft.name), daemon=True).start()
+            self.show(self._in_the_way, self._is_judged)
+            arguments = (self._draft.config, self._draft.name, beside_others)
+            threading.Thread(target=self._start, args=arguments, daemon=True).start()
 
-    def _start(self, config: TrainingConfig, preset: str) -> None:
-        self.post_message(self.Answered(start_run(self._workspace, self._estimator, config, preset)))
+    def _start(self, config: TrainingConfig, preset: str, beside_others: bool) -> None:
+        self.post_message(self.Answered(start_run(self._workspace, self._estimator, config, preset, beside_others)))
 
-    def on_start_bar_answered(self) -> None:
-        """Another may be started; what became of this one is for the screen to show."""
+    def on_start_bar_answered(self, message: Answered) -> None:
+        """Another may be started; ask where it would crowd others, else the screen shows what became of it."""
         self._is_starting = False
-        self.show(self._in_the_way)
+        self.show(self._in_the_way, self._is_judged)
+        if isinstance(message.answer, Crowded):
+            message.stop()
+            self.app.push_screen(
+                StartDialog(message.answer.runs), lambda sure: self.start(beside_others=True) if sure else None
+            )

@@ -20,6 +20,10 @@ class TextLine(Input):
     def __init__(self, text: str) -> None:
         super().__init__(text, "empty", compact=True, select_on_focus=False)
 
+    def on_blur(self) -> None:
+        """A line that is not being edited shows its beginning."""
+        self.cursor_position = 0
+
     def action_delete_left(self) -> None:
         """As in every text field, unless there is nothing."""
         if self.value:

@@ -232,6 +232,33 @@ async def test_a_base_model_alone_has_no_weight(ended: RunDir) -> None:
         assert not [word for word in bench.tool.started[0][1] if "adapter" in word]
 
 
+async def test_a_base_model_that_was_offered_or_chosen_before_gives_way_to_the_adapters_of_the_run_in_hand(
+    recorded: RecordedRun, tmp_path: Path
+) -> None:
+    settings = Settings(tmp_path / "settings")
+    recorded.half_way()
+    app = console(recorded.dir, settings)
+    async with app.run_test() as pilot:
+        await opened(app, pilot)  # no adapter is there yet, so that a base model is offered
+    assert settings.recall("generate.source", "") == ""
+    settings.remember("generate.source", "base/anything")
+    save_adapters(recorded.dir)
+    app = console(recorded.dir, settings)
+    async with app.run_test() as pilot:
+        bench = await opened(app, pilot)
+        assert bench.screen.query_one("#source", Select).value == "demo_noon/lora_weights"
+
+
+async def test_with_nothing_chosen_it_says_what_to_choose(ended: RunDir) -> None:
+    app = console(ended)
+    async with app.run_test(notifications=True) as pilot:
+        bench = await opened(app, pilot)
+        bench.screen.query_one("#source", Select).clear()
+        await pilot.press("g")
+        await bench.until(lambda: any("Choose an adapter" in one.message for one in app._notifications))
+        assert not bench.tool.started
+
+
 async def test_progress_and_pictures_are_shown_as_they_come(ended: RunDir) -> None:
     app = console(ended)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from engine import control
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import DataError, ModelError, RunError
-from engine.contract.run_dir import RunDir, Workspace
+from engine.contract.run_dir import RunDir, RunLock, Workspace
 from engine.control import Estimate, Obstacle, ToolProcess
 from engine.control.estimating import Duration, Memory, Samples
 from engine.estimate import DiskParts, MemoryParts
@@ -77,7 +77,7 @@ class FakeEngine:
         self.estimate: Estimate = ESTIMATE
         self.launched: list[tuple[TrainingConfig, str]] = []
         self.refusal: Exception | None = None
-        self._run = run
+        self.run = run
 
     def estimated(self, _: Workspace, config: TrainingConfig) -> Estimate:
         return replace(self.estimate, effective_batch=config.effective_batch_size)
@@ -86,7 +86,7 @@ class FakeEngine:
         if self.refusal:
             raise self.refusal
         self.launched.append((config, preset))
-        return self._run
+        return self.run
 
 
 class FakeTool:
@@ -175,8 +175,9 @@ class Form:
 
 @pytest.fixture(autouse=True)
 def engine(recorded: RecordedRun, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """An engine that estimates the same for every config and launches a run that is there already."""
+    """An engine that estimates the same for every config and launches a run that is there already, and ended."""
     recorded.half_way()
+    recorded.die()
     fake = FakeEngine(recorded.dir)
     monkeypatch.setattr(control, "estimate", fake.estimated)
     monkeypatch.setattr(control, "launch", fake.launch)
@@ -190,6 +191,15 @@ def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTool]:
     monkeypatch.setattr(tool_feed, "ToolProcess", fake.begin)
     yield fake
     fake.may_end.set()
+
+
+@contextmanager
+def live(run: RunDir) -> Iterator[None]:
+    """A supervisor holds the run."""
+    lock = RunLock.acquire(run)
+    assert lock
+    yield
+    lock.release()
 
 
 @asynccontextmanager
@@ -231,6 +241,51 @@ async def test_what_stands_in_the_way_is_told_before_and_after_start_is_pressed(
         await form.shows("The run was not started", "✗ There is no folder", "→ Name the folder", "✗ The base model x/y")
         assert form.screen.query_one(ConfigForm).current == "train_data_dir"
         assert not engine.launched
+
+
+@pytest.mark.parametrize("answer", ["s", "escape"])
+async def test_beside_a_live_run_the_user_is_asked(workspace: Workspace, engine: FakeEngine, answer: str) -> None:
+    with live(engine.run):
+        async with form_in(workspace) as form:
+            await form.press("f5")
+            await form.shows("Start beside a live run", "demo_noon")
+            assert not engine.launched
+            await form.press(answer)
+            if answer == "s":
+                await form.until(lambda: isinstance(form.app.screen, MonitorScreen), "the monitor")
+            await form.until(lambda: form.app.screen is not None and len(form.app.screen_stack) <= 2, "the answer")
+    assert len(engine.launched) == (answer == "s")
+
+
+async def test_it_is_not_said_to_start_before_anybody_has_looked(
+    workspace: Workspace, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = threading.Event()
+
+    def slow(place: Workspace, config: TrainingConfig) -> Estimate:
+        assert may_answer.wait(60)
+        return engine.estimated(place, config)
+
+    monkeypatch.setattr(control, "estimate", slow)
+    app = runs_console(workspace)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2")
+        screen = app.main_screen("new")
+        assert isinstance(screen, NewRunScreen)
+        form = Form(app, pilot, screen)
+        await form.shows("looking at data, model and disk")
+        may_answer.set()
+        await form.shows("✓ can start")
+
+
+async def test_an_obstacle_is_shown_also_while_something_else_is_searched_for(
+    workspace: Workspace, engine: FakeEngine
+) -> None:
+    engine.estimate = replace(ESTIMATE, obstacles=(NO_MODEL,))
+    async with form_in(workspace, (100, 30)) as form:
+        await form.press("slash", *"learning", "enter", "f5")
+        row = form.screen.query_one(ConfigForm).row("pretrained_model_name_or_path")
+        await form.until(lambda: row.has_focus_within and form.screen.can_view_entire(row), "the row at fault")
 
 
 async def test_an_error_at_launch_is_told_and_the_form_stays(workspace: Workspace, engine: FakeEngine) -> None:
