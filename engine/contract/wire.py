@@ -39,7 +39,9 @@ def _parse(line: str | bytes, decoder: "msgspec.json.Decoder[_Line]") -> _Line:
             return decoder.decode(line)  # a sixth of the time of json.loads
         except msgspec.DecodeError:  # json knows the half of a surrogate pair, as a path in an odd encoding leaves it
             return msgspec.convert(json.loads(line), decoder.type)
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+    except ValueError as error:
         raise ProtocolError(str(error)) from error
 
 
