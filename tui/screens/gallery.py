@@ -210,10 +210,11 @@ class GalleryScreen(MainScreen):
         self._show()
 
     def act_drawn(self) -> None:
-        """The newest pictures drawn on request, which another screen asks for."""
+        """All of the newest pictures drawn on request, which another screen asks for."""
         if self._source != "generated":
             self.act_source()
-        self.action_act("newest")
+        self.browsing.moved("newest")
+        self.act_back()
 
     def act_open(self) -> None:
         """The picture in another program."""

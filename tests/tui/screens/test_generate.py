@@ -349,7 +349,7 @@ async def test_view_opens_the_gallery_on_what_was_just_drawn(ended: RunDir) -> N
         await bench.until(lambda: gallery_says("step 20"))
         await pilot.press("v", "left")
         await bench.until(lambda: gallery_says("older"))
-        await pilot.press("v", "5")
+        await pilot.press("c", "v", "5")
         await bench.until(lambda: app.screen is bench.screen)
         bench.screen.query_one("#source", Select).value = "boots/lora_weights"
         await pilot.press("g")
@@ -359,6 +359,7 @@ async def test_view_opens_the_gallery_on_what_was_just_drawn(ended: RunDir) -> N
         await bench.until(lambda: "drawn" in bench.status)
         await pilot.press("v")
         await bench.until(lambda: gallery_says("newer", "2/2", "follows"))
+        assert len([view for view in app.screen.query(ImageView) if view.display]) == 1, "all of them, not a comparison"
         await pilot.press("5")
         await bench.until(lambda: app.screen is bench.screen and "drawn" in bench.status)
 
