@@ -103,7 +103,7 @@ def start_from_the_form(window: Terminal, workspace: Workspace) -> RunDir:
     for name, (title, value) in TYPED.items():
         window.press("Ctrl+f", name, "Enter", "End", "Ctrl+u", str(value))
         window.shows_in_a_row(f"●{title}", str(value))
-    window.shows("can start", f"{len(TYPED)} changed")
+    window.shows("✓ can start")
     window.press("F5")
     window.shows("step 0/100000", "Pictures", "c Checkpoint")
     return list_runs(workspace)[-1]
