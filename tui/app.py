@@ -1,5 +1,6 @@
 """Opens the console, and says at the end how to come back to the run in hand."""
 
+import gc
 import os
 import sys
 
@@ -24,6 +25,7 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
     if run:
         run.config()
     prepare_colours()
+    gc.disable()  # what is made from here on until the console runs is there to stay
     end_with_terminal(sys.stdin.fileno())
     from tui.console import ConsoleApp  # Textual, which reads its colours from the environment when it is imported
     from tui.themes import first_theme
@@ -34,6 +36,8 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
     app.round_colours(app.console.color_system)
     if settings.theme is None and "TEXTUAL_THEME" not in os.environ and not app.no_color:
         app.theme = first_theme(app.console.color_system)
+    gc.freeze()  # a search through all of it would hold up a key by some hundredths of a second
+    gc.enable()
     app.run()
     if app.run_dir is None:
         return 0

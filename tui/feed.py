@@ -9,7 +9,7 @@ from engine.contract.protocol import Record
 from engine.contract.run_dir import RunDir
 
 LOOK_INTERVAL = 0.2  # seconds between looks at the journal
-MOST = 2**16  # bytes of one batch: some hundred records, for which no key press waits noticeably
+MOST = 2**18  # bytes of one batch: a thousand records or two, for which a key waits some milliseconds at most
 LIVE_EVERY = 5  # looks between two looks at the lock, which keep it for an instant
 
 

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from engine.contract.line_file import LineFile
 from engine.contract.protocol import Event, Record
@@ -11,6 +12,9 @@ from engine.contract.wire import ProtocolError, decode_record, encode_record
 
 CHUNK = 2**15  # bytes; some hundred records, few enough that Python's search for garbage stays quick
 FOLLOW_INTERVAL = 0.1  # seconds between looks at the file; a person sees no difference below that
+
+
+E = TypeVar("E", bound=Event)
 
 
 class JournalWriter:
@@ -105,6 +109,19 @@ def read_records(path: Path) -> Iterator[Record]:
 def replay(path: Path) -> list[Record]:
     """Every record of a journal; empty if there is none."""
     return JournalReader(path).read_new()
+
+
+def newest(path: Path, kind: type[E]) -> E | None:
+    """The last event of one kind, None if there is none; lines of other kinds are not decoded."""
+    name = f'"{kind.__name__}"'.encode()
+    found: E | None = None
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            if name in line:
+                with contextlib.suppress(ProtocolError):
+                    event = decode_record(line).event
+                    found = event if isinstance(event, kind) else found
+    return found
 
 
 def follow(path: Path, until: Callable[[], bool], after_seq: int = 0) -> Iterator[Record]:

@@ -11,7 +11,7 @@ from typing import IO, Self
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import read_settings, validate
 from engine.contract.errors import RunError
-from engine.contract.journal import replay
+from engine.contract.journal import newest
 from engine.contract.protocol import StateChanged
 from engine.contract.run_state import RunState
 
@@ -137,8 +137,8 @@ class RunDir:
 
     def recorded_state(self) -> RunState | None:
         """The last state in the journal, whether or not somebody still works on the run."""
-        states = [record.event.state for record in replay(self.journal) if isinstance(record.event, StateChanged)]
-        return RunState(states[-1]) if states else None
+        last = newest(self.journal, StateChanged)
+        return RunState(last.state) if last else None
 
     def state(self) -> RunState:
         """Where the run stands now, with INTERRUPTED concluded from the free lock."""

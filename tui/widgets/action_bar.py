@@ -34,7 +34,7 @@ class ActionBar(Horizontal):
     def show(self, state: RunState, readonly: bool, stalled: bool) -> None:
         """Offer what the contract's table allows in this state."""
         hidden = set() if stalled else ONLY_WHEN_STALLED
-        if self.size.width < ROOMY:
+        if self.app.size.width < ROOMY:
             hidden = hidden | ONLY_WHERE_ROOMY
         for button in self.query(ActionButton):
             button.display = is_offered(button.entry, state) and button.entry.id not in hidden

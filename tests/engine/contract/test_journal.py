@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.contract.journal import JournalReader, JournalWriter, follow, replay
-from engine.contract.protocol import LogRecorded, Record
+from engine.contract.journal import JournalReader, JournalWriter, follow, newest, replay
+from engine.contract.protocol import LogRecorded, Record, StateChanged
 from engine.contract.wire import decode_record, encode_record
 
 
@@ -153,3 +153,16 @@ def test_a_record_is_with_the_operating_system_as_soon_as_it_is_appended(tmp_pat
     record = journal.append(note("a"))
     assert decode_record(path.read_bytes()) == record
     journal.close()
+
+
+def test_the_newest_of_a_kind_is_found_among_others_and_damage(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert newest(path, StateChanged) is None
+    journal = JournalWriter(path)
+    for event in (StateChanged("preparing"), StateChanged("running"), note('of "StateChanged"')):
+        journal.append(event)
+    journal.close()
+    with path.open("ab") as file:
+        file.write(b'{"type": "StateChanged"}\n')
+    assert newest(path, StateChanged) == StateChanged("running")
+    assert newest(path, LogRecorded) == note('of "StateChanged"')
