@@ -49,7 +49,7 @@ def test_a_connection_over_ssh_is_noticed() -> None:
 
 def test_the_console_loads_no_engine_and_asks_the_terminal_nothing() -> None:
     code = (
-        "import sys, tui.app, tui.console, tui.screens.monitor, term_image.utils\n"
+        "import sys, tui.app, tui.console, tui.screens.monitor, tui.widgets.drawing, term_image.utils\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}), term_image.utils._queries_enabled)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.cell_size import cell_pixels, cell_ratio
+from tui import cell_size
 from tui.graphics import inline, kitty, sixel
 from tui.image_mode import is_multiplexed
 from tui.widgets.order import Drawing, Order
@@ -41,7 +41,7 @@ def draw(order: Order, unless: Drawing | None = None) -> Drawing | None:
         size = picture_size(order.path)
         if order.mode == "off":
             return Drawing(order, mtime_ns, words=f"{order.path.name}\n{size[0]} × {size[1]} pixels")
-        columns, rows = fit(size, order.columns, order.rows, cell_ratio())
+        columns, rows = fit(size, order.columns, order.rows, cell_size.cell_ratio())
         return _drawn(order, mtime_ns, columns, rows)
     except PictureError as error:
         return Drawing(order, mtime_ns, words=str(error))
@@ -50,7 +50,7 @@ def draw(order: Order, unless: Drawing | None = None) -> Drawing | None:
 def _drawn(order: Order, mtime_ns: int, columns: int, rows: int) -> Drawing:
     if order.mode == "kitty" and max(columns, rows) <= kitty.MOST_CELLS:
         return _by_kitty(order, mtime_ns, columns, rows)
-    if order.mode == "iterm2" or (order.mode == "sixel" and cell_pixels()):
+    if order.mode == "iterm2" or (order.mode == "sixel" and cell_size.cell_pixels()):
         sequence = _sequence(order, mtime_ns, columns, rows)
         return Drawing(order, mtime_ns, columns, rows, after=sequence)
     if "NO_COLOR" in os.environ:
@@ -82,7 +82,7 @@ def _sequence(order: Order, mtime_ns: int, columns: int, rows: int) -> str:
             _kept.move_to_end(key)
             return _kept[key]
     if order.mode == "sixel":
-        width, height = cell_pixels() or ASSUMED_CELL
+        width, height = cell_size.cell_pixels() or ASSUMED_CELL
         sequence = sixel.draw(open_picture(order.path).resize((columns * width, rows * height)))
     else:
         sequence = passed_on(inline.draw(_scaled(order.path, columns, rows), columns, rows))
@@ -95,7 +95,7 @@ def _sequence(order: Order, mtime_ns: int, columns: int, rows: int) -> str:
 
 def _scaled(path: Path, columns: int, rows: int) -> Image.Image:
     """The picture with no more pixels than its cells have; the terminal does what stretching is left."""
-    width, height = cell_pixels() or ASSUMED_CELL
+    width, height = cell_size.cell_pixels() or ASSUMED_CELL
     image = open_picture(path)
     image.thumbnail((columns * width, rows * height))
     return image

@@ -376,7 +376,7 @@ async def test_a_picture_is_never_written_outside_its_place(
 async def test_sixels_need_the_size_of_a_cell(
     pictures: list[Path], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.widgets.drawing.cell_pixels", lambda: None)
+    monkeypatch.setattr("tui.cell_size.cell_pixels", lambda: None)
     async with Gallery("sixel").run_test(size=(40, 12)) as pilot:
         view(pilot).show(pictures[0])
         await painted(pilot, view(pilot))
