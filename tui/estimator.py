@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine import control
 from engine.contract.config import TrainingConfig
 from engine.contract.run_dir import Workspace
+from tui.wording import unforeseen
 
 
 @dataclass(frozen=True)
@@ -54,4 +55,6 @@ class Estimator:
                 estimated = Estimated(config, self.estimate(config))
             except OSError as error:
                 estimated = Estimated(config, None, f"{error.strerror}: {error.filename}")
+            except Exception as error:  # what nobody foresaw is told, and must not end all estimates
+                estimated = Estimated(config, None, f"The estimate failed: {unforeseen(error)}")
             self._deliver(estimated)

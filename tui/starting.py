@@ -8,6 +8,7 @@ from engine.contract.errors import RunError, ShoeloraError
 from engine.contract.run_dir import RunDir, Workspace
 from tui.device_sharing import runs_on_the_device
 from tui.estimator import Estimator
+from tui.wording import UNFORESEEN_REMEDY, unforeseen
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,5 @@ def start_run(
     except OSError as error:
         what = f"The run's folder in {workspace.outputs} cannot be written"
         return Refusal((("", RunError(what, f"{error.strerror}.", "Make room, or look at its permissions.")),))
+    except Exception as error:  # what nobody foresaw is told, and the form can be used again
+        return Refusal((("", RunError("The run could not be started", unforeseen(error), UNFORESEEN_REMEDY)),))

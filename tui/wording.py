@@ -48,9 +48,14 @@ def loss(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.4f}"
 
 
-def size(count: int) -> str:
+def size(count: float) -> str:
     """Bytes as KiB, MiB or GiB."""
-    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count / 2**10:.0f} KiB"
+    return describe.size(count)
+
+
+UNFORESEEN_REMEDY = "This is a fault of shoelora-tui; `shoelora-tui train` with the same settings shows all of it."
+
+
+def unforeseen(error: Exception) -> str:
+    """An error that nobody has words for, in one line."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no more is known'])[0]}"

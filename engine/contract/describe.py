@@ -27,10 +27,16 @@ def describe(event: p.Event) -> str:
         case p.PhaseProgressed(phase=phase, done=done, total=total):
             return f"{phase} {done}/{total}"
         case p.TrainingPrepared():
+            how = (
+                f"; micro-batches of {event.train_batch_size} x {event.gradient_accumulation_steps}, "
+                f"gradient_checkpointing {event.gradient_checkpointing}"
+            )
             return (
                 f"Prepared: {event.train_samples} training and {event.validation_samples} validation samples, "
                 f"{event.skipped_samples} skipped; {event.trainable_parameters:,} trainable parameters; "
                 f"{event.device} ({event.device_reason}), {event.dtype} ({event.dtype_reason})"
+                + (how if event.train_batch_size else "")
+                + (f" ({event.memory_reason})" if event.memory_reason else "")
             )
         case p.RunResumed(from_step=step, checkpoint=checkpoint):
             return f"Resumed from step {step} ({checkpoint})"
@@ -104,6 +110,14 @@ def log_line(record: p.Record) -> str:
     text = describe(record.event)
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.time))
     return f"{stamp} {level(record.event).upper():7} {text}" if text else ""
+
+
+def size(count: float) -> str:
+    """Bytes as KiB, MiB or GiB."""
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count / 2**10:.0f} KiB"
 
 
 def duration(seconds: float) -> str:

@@ -143,7 +143,7 @@ class GenerateScreen(MainScreen):
                 self._settings.remember(f"generate.{field}", value)
             self._consider(picture_request(typed, source))
         else:
-            self._say("Choose an adapter or a base model under With.", "There is nothing to draw with")
+            self._say("Choose an adapter or a base model.", "There is nothing to draw with")
             form.query_one("#source", Select).focus()
 
     @work(thread=True, exclusive=True, group="consider")

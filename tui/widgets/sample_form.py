@@ -13,7 +13,7 @@ from tui.picture_request import FIELDS, faults
 from tui.picture_sources import PictureSource
 
 LABELS = {
-    "prompt": "Prompt", "negative": "Without", "seed": "Seed", "count": "Pictures", "steps": "Steps",
+    "prompt": "Prompt", "negative": "Negative", "seed": "Seed", "count": "Pictures", "steps": "Steps",
     "guidance": "Guidance", "weight": "Weight",
 }  # fmt: skip
 TOOLTIPS = {
@@ -66,7 +66,7 @@ class SampleForm(Vertical):
             with Horizontal():
                 yield from self._field(field, first=True)
         with Horizontal():
-            yield Label("With")
+            yield Label("Adapter")
             yield Select[str]([], id="source", compact=True, allow_blank=True, prompt="looking for adapters …")
             yield Button("Generate", id="go", compact=True, variant="primary")
         with Horizontal(id="numbers"):

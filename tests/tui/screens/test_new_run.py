@@ -298,6 +298,23 @@ async def test_an_error_at_launch_is_told_and_the_form_stays(workspace: Workspac
         await form.until(lambda: not form.is_disabled("start"), "the button")
 
 
+async def test_an_error_that_nobody_foresaw_is_told_and_start_works_again(
+    workspace: Workspace, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.refusal = AttributeError("no such thing")
+    async with form_in(workspace) as form:
+        await form.press("f5")
+        await form.shows("The run could not be started", "AttributeError: no such thing")
+        await form.until(lambda: not form.is_disabled("start"), "the button")
+
+        def fail(*_: object) -> Estimate:
+            raise AttributeError("no such thing")
+
+        monkeypatch.setattr(control, "estimate", fail)
+        await form.write("max_train_steps", "77")
+        await form.shows("The estimate failed: AttributeError")
+
+
 async def test_a_disk_that_cannot_be_written_is_told(workspace: Workspace, engine: FakeEngine) -> None:
     engine.refusal = PermissionError(13, "Permission denied")
     async with form_in(workspace) as form:
