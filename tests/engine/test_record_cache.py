@@ -3,6 +3,7 @@
 import fcntl
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,24 @@ def test_what_a_file_cannot_take_goes_into_another(tmp_path: Path) -> None:
     for same in (cache, RecordCache(tmp_path, SIZE)):
         assert len(same) == CAPACITY + 2
         assert_holds(same, records(0, 3) | records(CAPACITY - 3, 5))
+
+
+def test_a_cache_takes_few_bytes_of_memory_for_each_record_whatever_its_size(tmp_path: Path) -> None:
+    count = 3 * CAPACITY
+    cache = RecordCache(tmp_path, 1024)
+    for first in range(0, count, CAPACITY):
+        cache.add({f"picture {number}": bytes(1024) for number in range(first, first + CAPACITY)})
+    del cache
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        cache = RecordCache(tmp_path, 1024)
+        assert cache["picture 1"] == bytes(1024)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(cache) == count
+    assert taken / count < 40
 
 
 def test_writers_one_after_the_other_share_a_file(tmp_path: Path) -> None:
