@@ -32,7 +32,7 @@ def unreadable(lines: int, of_all: bool = False) -> str:
     """How much of a run's journal is damaged."""
     told = f"{lines} {'line' if lines == 1 else 'lines'}"
     if of_all:
-        return f"its journal is damaged: nothing of its {told} can be read"
+        return f"nothing of the {told} of its journal can be read"
     return f"{told} of its journal cannot be read"
 
 

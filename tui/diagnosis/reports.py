@@ -24,7 +24,7 @@ def reports(facts: Facts, told: set[str]) -> Finding:
         found.append(_stalled(view.stalled_seconds))
     if view.unreadable_lines:
         found.append(_damaged(view))
-    if view.state is RunState.INTERRUPTED:
+    if view.state is RunState.INTERRUPTED and not view.is_unreadable:
         found.append(_interrupted(view.step))
     if view.failure:
         found.append(Diagnosis(view.failure.what, view.failure.why, view.failure.remedy))
@@ -68,9 +68,10 @@ def _interrupted(step: int) -> Diagnosis:
 
 
 def _damaged(view: RunView) -> Diagnosis:
+    words = unreadable(view.unreadable_lines, of_all=view.is_unreadable)
     return Diagnosis(
         "The journal is damaged",
-        f"{unreadable(view.unreadable_lines, of_all=view.is_unreadable)}.",
+        f"{words[0].upper()}{words[1:]}.",
         "Look whether the disk is sound. Checkpoints have hashes of their own: `shoelora-tui resume` goes on from the "
         "newest good one, and the journal is written on.",
     )

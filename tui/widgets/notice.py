@@ -92,7 +92,7 @@ def ending(view: RunView, results: str, resume: str) -> Message | None:
         case RunState.FAILED:
             return Message("error", "✗", "The run failed.", view.state_reason, come_on)
         case RunState.INTERRUPTED if view.is_unreadable:
-            why = f"Nothing is known of the run: {unreadable(view.unreadable_lines, of_all=True)}."
+            why = f"How the run stands is not known: {unreadable(view.unreadable_lines, of_all=True)}."
             remedy = f"Its checkpoints are looked at one by one: `{resume}` goes on from the newest good one."
             return Message("error", "?", "The journal is damaged.", why, remedy)
         case RunState.INTERRUPTED:
