@@ -8,17 +8,16 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch.utils.checkpoint import checkpoint
 
-from engine.contract.config import GradientCheckpointing
+from engine.activations import LONG_SEQUENCE, heads_at_once
+from engine.contract.config import CheckpointingMode
 
-LONG_SEQUENCE = 1024  # tokens; the scores of shorter ones, tokens squared in size, are small beside the rest
 
-
-def set_gradient_checkpointing(unet: UNet2DConditionModel, mode: GradientCheckpointing) -> None:
+def set_gradient_checkpointing(unet: UNet2DConditionModel, mode: CheckpointingMode) -> None:
     """Put the UNet into a mode, undoing any other. The numbers stay the same; only memory and time change.
 
-    Attention is never sliced: slicing gives black pictures on mps (diffusers #11229, #14438).
+    diffusers' own slicing of attention is never used: it gives black pictures on mps (diffusers #11229, #14438).
     """
-    unet.set_attn_processor(RecomputedAttention() if mode == "attention" else AttnProcessor2_0())
+    unet.set_attn_processor(AttnProcessor2_0() if mode == "none" else RecomputedAttention())
     if mode == "full":
         unet.enable_gradient_checkpointing()
     else:
@@ -29,7 +28,8 @@ class RecomputedAttention(AttnProcessor2_0):  # type: ignore[misc]  # diffusers 
     """Self-attention that keeps queries, keys and values for the backward pass, but not the scores.
 
     Backends without a fused kernel materialise the scores in fp32: batch x heads x tokens x tokens, 1 GiB per call of
-    SD 1.5 at 512 px and batch 2. Everything but long self-attention in training goes the default way.
+    SD 1.5 at 512 px and batch 2, and two more like it in the backward pass. Here only those of a few heads are there at
+    a time. Everything but long self-attention in training goes the default way.
     """
 
     def __call__(
@@ -59,12 +59,24 @@ class RecomputedAttention(AttnProcessor2_0):  # type: ignore[misc]  # diffusers 
         query, key, value = (
             projection(hidden_states).unflatten(2, (attn.heads, -1)).transpose(1, 2) for projection in projections
         )
-        product = checkpoint(
-            F.scaled_dot_product_attention, query, key, value, use_reentrant=False, preserve_rng_state=False
-        )
+        samples = zip(*(torch.split(part, 1) for part in (query, key, value)), strict=True)
+        product = torch.cat([recomputed_product(*sample) for sample in samples])
         to_out, dropout = attn.to_out
         result: torch.Tensor = dropout(to_out(product.transpose(1, 2).flatten(2)))
         return result
+
+
+def recomputed_product(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Attention of one sample, (1, heads, tokens, width), which keeps no scores for the backward pass."""
+    heads = heads_at_once(query.shape[2])
+    groups = zip(*(torch.split(part, heads, dim=1) for part in (query, key, value)), strict=True)
+    return torch.cat(
+        [
+            checkpoint(F.scaled_dot_product_attention, *group, use_reentrant=False, preserve_rng_state=False)
+            for group in groups
+        ],
+        dim=1,
+    )
 
 
 def _is_plain(attn: Attention) -> bool:

@@ -12,12 +12,14 @@ import torch
 
 from engine import device as devices
 from engine import tool
+from engine.contract import adjustments
 from engine.contract.adjustments import MODES
-from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.config_file import validate
 from engine.contract.errors import DeviceError, NonFiniteError
 from engine.contract.run_dir import Workspace
 from engine.estimate import step_operations
+from engine.fitting import fit
 from engine.measured_pace import keep_measurement
 from engine.preparation import Prepared, prepare
 from engine.trainer import Trainer
@@ -37,7 +39,7 @@ TABLE = "{:<10} {:<5} {:>14} {:>10} {:>9} {:>8} {:>10}  {}"
 class Row:
     """What one mode took: seconds of a micro-batch, operations per second, and bytes at the peak; or why it failed."""
 
-    checkpointing: GradientCheckpointing
+    checkpointing: CheckpointingMode
     precision: str
     batch: int
     seconds: float = 0.0
@@ -63,6 +65,7 @@ class Row:
 def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Namespace) -> int:
     """Time every mode, compare gradients with the CPU's, and say which settings to use. The figures are kept."""
     device = devices.choose_device(config.device)
+    config = adjustments.apply(config, fit(config, devices.room(device, 1)).adjustments)
     reachable = matrix_rate(device)
     print(f"[OK] device: {device.name} ({device.reason}); a product of {MATRIX} x {MATRIX} matrices in fp32 reaches "
           f"{reachable / 1e9:.0f} GFLOP/s", flush=True)  # fmt: skip
@@ -108,16 +111,16 @@ def _timed(trainer: Trainer, prepared: Prepared, steps: int) -> Iterator[Row]:
         try:
             seconds = median([trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)][WARM_UP:])
         except NonFiniteError as error:
-            yield Row(mode, precision, config.train_batch_size, fault=f"not finite: {error.why}")
+            yield Row(mode, precision, config.micro_batch_size, fault=f"not finite: {error.why}")
             continue
         except RuntimeError as error:
             if not devices.is_out_of_memory(error):
                 raise
             trainer.abandon_step()
-            yield Row(mode, precision, config.train_batch_size, fault="memory ran out")
+            yield Row(mode, precision, config.micro_batch_size, fault="memory ran out")
             continue
         rate = step_operations(trainer.config) / seconds
-        yield Row(mode, precision, config.train_batch_size, seconds, rate, devices.peak_memory(prepared.device))
+        yield Row(mode, precision, config.micro_batch_size, seconds, rate, devices.peak_memory(prepared.device))
 
 
 def matrix_rate(device: devices.Device) -> float:

@@ -14,13 +14,13 @@ if "PYTORCH_MPS_HIGH_WATERMARK_RATIO" not in os.environ:
 
 import torch
 
+from engine import machine
 from engine.contract.errors import DeviceError
 
 DeviceName = Literal["mps", "cuda", "cpu"]
 SMALL_MODEL = 50_000_000  # parameters; below this, threads wait for each other longer than they compute
 ENCODED_PIXELS = 2**20  # of all pictures that the VAE encodes at once
 MOST_ENCODED = 32  # what an interruption may lose
-MPS_ROWS = 32_768  # rows of a matrix beyond which MPS computed wrong gradients (pytorch #177116)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def largest_batch(device: Device, resolution: int) -> int | None:
     """
     if device.name != "mps":
         return None
-    return MPS_ROWS // (resolution // 8) ** 2  # rows of the longest attention: one per latent pixel
+    return machine.METAL_ROWS // (resolution // 8) ** 2  # rows of the longest attention: one per latent pixel
 
 
 def encoding_batch(device: Device, resolution: int) -> int:
@@ -162,7 +162,7 @@ def encoding_batch(device: Device, resolution: int) -> int:
 
     One on a CPU, whose cores a single picture keeps busy: 8 at once save 2 % of the time at 256 px. On a GPU as many as
     make a megapixel, so that starting a kernel weighs little against its work also where pictures are small. That is 4
-    at 512 px: about 3 GB in fp32, less than a training step takes, and half of MPS_ROWS.
+    at 512 px: about 3 GB in fp32, less than a training step takes, and half of METAL_ROWS.
     """
     return 1 if device.name == "cpu" else min(max(1, ENCODED_PIXELS // resolution**2), MOST_ENCODED)
 
@@ -176,6 +176,13 @@ def memory(device: Device) -> DeviceMemory:
         tensors, held = torch.mps.current_allocated_memory(), torch.mps.driver_allocated_memory()
         return DeviceMemory(tensors, held, torch.mps.recommended_max_memory())
     return DeviceMemory(0, 0, 0)
+
+
+def room(device: Device, processes: int) -> machine.Room:
+    """What one of the processes of a run may use. It does not depend on what is free just now."""
+    if device.name == "cpu":
+        return machine.machine(cpu_only=True).room(processes)
+    return machine.Room(memory(device).limit, "device", is_metal=device.name == "mps")
 
 
 def peak_memory(device: Device) -> int:

@@ -13,11 +13,14 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from engine.contract.adjustments import apply
 from engine.contract.config import TrainingConfig
+from engine.contract.describe import size
 from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import Workspace
 from engine.dataset import held_out_count, read_dataset, require_usable
-from engine.estimate import GIB, SMALL_MODEL, disk_need, memory_need, model_bytes
+from engine.estimate import SMALL_MODEL, disk_need, memory_parts, model_bytes
+from engine.fitting import fit
 from engine.model_source import find_base_model
 
 Verdict = Literal["OK", "WARN", "FAIL"]
@@ -96,14 +99,19 @@ def check_memory(config: TrainingConfig, _: Workspace) -> Check:
     """Memory of this machine, and of the device where it has its own bound, against the estimate."""
     from engine import device
 
-    need = memory_need(config, model_bytes(config.pretrained_model_name_or_path))
-    system = psutil.virtual_memory()
-    bound = device.memory(device.choose_device(config.device)).limit or system.total
-    text = f"about {_gib(need)} needed; {_gib(bound)} can be used, {_gib(system.available)} of the system is free"
+    room = device.room(device.choose_device(config.device), config.num_processes)
+    chosen = fit(config, room).adjustments
+    config = apply(config, chosen)
+    need, available = memory_parts(config, room).total, psutil.virtual_memory().available
+    text = (
+        f"about {size(need)} needed; {size(room.size)} can be used, {size(available)} of the system is free; "
+        f"train_batch_size {config.micro_batch_size}, gradient_checkpointing {config.checkpointing_mode}"
+        + (f" ({chosen.why})" if chosen.why else "")
+    )
     remedy = "Set train_batch_size 1 or gradient_checkpointing full, or begin with --config low_memory."
-    if need > bound:
+    if need > room.size:
         return Check("memory", "FAIL", text, remedy)
-    if need > system.available and bound == system.total:
+    if need > available and room.owner == "machine":
         return Check("memory", "WARN", text, f"Close other programs. {remedy}")
     return Check("memory", "OK", text)
 
@@ -112,7 +120,7 @@ def check_disk(config: TrainingConfig, workspace: Workspace) -> Check:
     """Room in the workspace against the estimate."""
     need = disk_need(config, model_bytes(config.pretrained_model_name_or_path), _sample_count(config, workspace))
     free = shutil.disk_usage(workspace.root).free
-    text = f"about {_gib(need)} needed; {_gib(free)} free in {workspace.root}"
+    text = f"about {size(need)} needed; {size(free)} free in {workspace.root}"
     remedy = "Make room, name another --workspace, or set save_final_pipeline false."
     if not os.access(workspace.root, os.W_OK):
         return Check("disk", "FAIL", f"{workspace.root} cannot be written to", "Name another --workspace.")
@@ -162,10 +170,6 @@ def _sample_count(config: TrainingConfig, workspace: Workspace) -> int:
         return len(read_dataset(workspace.root / config.train_data_dir).samples)
     except ShoeloraError:  # told by the check of the data set
         return 0
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"
 
 
 CHECKS: dict[str, CheckFunction] = {

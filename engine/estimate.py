@@ -1,25 +1,25 @@
 """What a run will need in memory, on disk and in operations; plain arithmetic over measured figures."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
+from engine.activations import MicroBatch, activation_bytes
 from engine.contract.config import TrainingConfig
+from engine.contract.describe import size
+from engine.contract.errors import TrainingError
+from engine.machine import LAYER_SECONDS, Room
 from engine.unet_layers import SD15_UNET, UNetLayers, unet_layers
 
 GIB = 2**30
 SD15_BYTES = round((3.20 + 0.46 + 0.31) * GIB)  # UNet, text encoder and VAE in fp32
 SMALL_MODEL = GIB  # bytes; nothing of SD 1.5's size fits in less, even in fp16
-PROCESS = round(1.5 * GIB)  # Python with torch, diffusers and their libraries, and the encoders, which rest on the CPU
+SD15_ENCODERS = round((0.46 + 0.31) * GIB)
+LIBRARIES = round(0.6 * GIB)  # Python with torch, diffusers and what they load, and their work buffers
+HEAP = 1.5  # bytes of a process for one of an activation on a CPU: what malloc leaves unused between small ones
 BYTES = {"no": 4, "fp16": 2, "bf16": 2}  # of one weight of the base model
-# Activations of SD 1.5 per sample at 512 px with LoRA rank 8; computed on meta tensors, fp32 and half.
-ACTIVATION_GIB = {
-    "none": {"no": 5.1, "fp16": 4.65, "bf16": 4.65},
-    "attention": {"no": 2.95, "fp16": 2.5, "bf16": 2.5},
-    "full": {"no": 1.8, "fp16": 1.65, "bf16": 1.65},
-}
-# One training step of a sample in forward passes: the backward pass, and what is computed twice. 1,718, 1,778 and 2,308
+# One training step of a sample in forward passes: the backward pass, and what is computed twice. 1,718, 1,778 and 2,368
 # GFLOP where a forward pass of SD 1.5 at 512 px has 803.
-STEP_FORWARDS = {"none": 2.14, "attention": 2.21, "full": 2.87}
+STEP_FORWARDS = {"none": 2.14, "attention": 2.21, "full": 2.95}
 DECODING_FORWARDS = 3.1  # the VAE's decoder: 2,515 GFLOP for SD 1.5 at 512 px
 ADAPTER_COPIES = 4  # in memory: the adapter, its gradients, and AdamW's two moments
 CHECKPOINT_COPIES = 3  # on disk: the same without the gradients
@@ -37,7 +37,7 @@ class MemoryParts:
     weights: int
     activations: int
     optimizer: int  # with the adapter and its gradients
-    process: int
+    process: int  # the libraries, and the encoders, which rest on the CPU
 
     @property
     def total(self) -> int:
@@ -71,6 +71,14 @@ def model_bytes(name: str) -> int:
     return SD15_BYTES
 
 
+def encoder_bytes(name: str) -> int:
+    """What text encoder and VAE take in memory; SD 1.5's if the base model is not here as a folder."""
+    parts = [list((Path(name) / part).glob("*.safetensors")) for part in ("text_encoder", "vae")]
+    if not all(parts):
+        return SD15_ENCODERS
+    return sum(max(file.stat().st_size for file in files) for files in parts)  # of several, the one in fp32
+
+
 def model_layers(config: TrainingConfig) -> UNetLayers:
     """The layers of the config's UNet; SD 1.5's if the base model does not say."""
     own = Path(config.pretrained_model_name_or_path) / "unet" / "config.json"
@@ -92,29 +100,21 @@ def adapter_bytes(config: TrainingConfig) -> int:
     return 4 * adapter_parameters(config) + TENSOR_HEADER * tensors
 
 
-def memory_parts(config: TrainingConfig) -> MemoryParts:
-    """Bytes at the peak of a training step, by what they are for.
-
-    Activations grow with what the layers write; without any checkpointing the attention scores come on top, which grow
-    with the square of the tokens.
-    """
-    layers, reference = model_layers(config), unet_layers(SD15_UNET, 512)
-    kept = ACTIVATION_GIB["attention" if config.gradient_checkpointing == "none" else config.gradient_checkpointing]
-    activations = kept[config.mixed_precision] * layers.written / reference.written
-    if config.gradient_checkpointing == "none":
-        scores = ACTIVATION_GIB["none"][config.mixed_precision] - kept[config.mixed_precision]
-        activations += scores * layers.scores / reference.scores
-    return MemoryParts(
-        weights=sum(layer.weights for layer in layers.layers) * BYTES[config.mixed_precision],
-        activations=round(activations * config.train_batch_size * GIB),
-        optimizer=ADAPTER_COPIES * 4 * adapter_parameters(config),
-        process=PROCESS,
+def memory_parts(config: TrainingConfig, room: Room) -> MemoryParts:
+    """Bytes at the peak of a training step on a device, by what they are for."""
+    layers = model_layers(config)
+    number = BYTES[config.mixed_precision]
+    targets = frozenset(layer.name for layer in layers.targets(config.lora_target_modules))
+    micro_batch = MicroBatch(
+        config.micro_batch_size, config.checkpointing_mode, number, room.keeps_scores, targets, config.lora_rank
     )
-
-
-def memory_need(config: TrainingConfig, base_bytes: int) -> int:
-    """Bytes at the peak of a training step, weights and process included; for small models the process alone."""
-    return PROCESS if base_bytes < SMALL_MODEL else memory_parts(config).total
+    activations = activation_bytes(layers, micro_batch)
+    return MemoryParts(
+        weights=sum(layer.weights for layer in layers.layers) * number,
+        activations=round(activations * HEAP) if room.owner == "machine" else activations,
+        optimizer=ADAPTER_COPIES * 4 * adapter_parameters(config),
+        process=LIBRARIES + encoder_bytes(config.pretrained_model_name_or_path),
+    )
 
 
 def disk_parts(config: TrainingConfig, base_bytes: int, samples: int) -> DiskParts:
@@ -138,6 +138,19 @@ def disk_need(config: TrainingConfig, base_bytes: int, samples: int) -> int:
     return disk_parts(config, base_bytes, samples).total
 
 
+def shortage(config: TrainingConfig, need: DiskParts, free: int) -> TrainingError | None:
+    """What is wrong if a run would fill the disk up; sizes in bytes."""
+    if need.total <= free:
+        return None
+    parts = [f"{name} {size(part)}" for name, part in asdict(need).items() if part]
+    return TrainingError(
+        f"The disk has too little room: the run needs about {size(need.total)}, {size(free)} are free",
+        f"It writes: {', '.join(parts)}.",
+        "Make room, or lower checkpoints_total_limit or num_validation_images"
+        + (", or set save_final_pipeline false." if config.save_final_pipeline else "."),
+    )
+
+
 def validations(config: TrainingConfig) -> int:
     """How often a run validates: before the first step, at every interval, and after the last."""
     return 2 + (config.max_train_steps - 1) // config.validation_steps
@@ -146,7 +159,13 @@ def validations(config: TrainingConfig) -> int:
 def step_operations(config: TrainingConfig) -> float:
     """Floating-point operations of one optimizer step."""
     forward = model_layers(config).forward_operations
-    return forward * STEP_FORWARDS[config.gradient_checkpointing] * config.effective_batch_size
+    return forward * STEP_FORWARDS[config.checkpointing_mode] * config.effective_batch_size
+
+
+def step_seconds(config: TrainingConfig, operations_per_second: float) -> float:
+    """Seconds of one optimizer step, computed: the operations, and what every layer of a micro-batch takes at least."""
+    started = len(model_layers(config).layers) * config.gradient_accumulation_steps
+    return step_operations(config) / operations_per_second + started * LAYER_SECONDS
 
 
 def validation_operations(config: TrainingConfig) -> float:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -22,14 +23,46 @@ APPLE_PEAK = {
 }  # fmt: skip
 OTHER_APPLE, NVIDIA = 5.0, 20.0  # TFLOP/s, where nothing better is known
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+METAL_ROWS = 32_768  # of a matrix, beyond which Apple's GPUs computed wrong gradients (pytorch #177116)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the device of a run offers. Every figure stays the same as long as the machine does."""
+
+    size: int  # bytes, of which a run may fill most
+    owner: Literal["machine", "device"]  # whose memory that is
+    is_metal: bool = False  # Apple's GPU, as torch uses it
+
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether attention is not fused in training, and so fills memory with the scores."""
+        return self.is_metal
+
+    @property
+    def forgets_dropout(self) -> bool:
+        """Whether what is computed again draws another dropout mask, and so gives wrong gradients (pytorch #194478)."""
+        return self.is_metal
+
+    def largest_batch(self, resolution: int) -> int | None:
+        """The most samples of square pictures that are computed rightly at once; None if there is no such bound."""
+        return METAL_ROWS // (resolution // 8) ** 2 if self.is_metal else None  # a row of attention per latent pixel
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The name of what will compute, and floating-point operations per second that it is assumed to reach."""
+    """What will compute, and what is assumed of it."""
 
     name: str
-    operations_per_second: float
+    operations_per_second: float  # of floating-point numbers
+    own_memory: int = 0  # bytes that a run may use; 0 if it is the system's
+    is_metal: bool = False
+
+    def room(self, processes: int) -> Room:
+        """What one of several processes gets of it; each has a GPU of its own, but all share the system's memory."""
+        if self.own_memory:
+            return Room(self.own_memory, "device", self.is_metal)
+        return Room(memory()[0] // processes, "machine", self.is_metal)
 
 
 @cache
@@ -41,14 +74,19 @@ def machine(cpu_only: bool) -> Machine:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return apple(_chip())
     if NVIDIA_DRIVER.exists():
-        return Machine("an NVIDIA GPU", NVIDIA * REACHED * TERA)
+        return Machine("an NVIDIA GPU", NVIDIA * REACHED * TERA, _nvidia_memory())
     return machine(cpu_only=True)
 
 
 def apple(chip: str) -> Machine:
     """An Apple Silicon machine by the name of its chip, such as Apple M2 Max."""
     peak = APPLE_PEAK.get(chip.removeprefix("Apple "), OTHER_APPLE)
-    return Machine(chip, peak * REACHED * TERA)
+    return Machine(chip, peak * REACHED * TERA, metal_memory(memory()[0]), is_metal=True)
+
+
+def metal_memory(total: int) -> int:
+    """What Metal recommends as the most to use, of a Mac's memory: two thirds up to 32 GiB, three quarters of more."""
+    return total * 2 // 3 if total <= 32 * 2**30 else total * 3 // 4
 
 
 def node() -> str:
@@ -63,8 +101,18 @@ def memory() -> tuple[int, int]:
 
 
 def _chip() -> str:
-    asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    return _said_by("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string") or "Apple"
+
+
+def _nvidia_memory() -> int:
+    """Of the smallest GPU; 0 if nobody tells."""
+    said = _said_by("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+    return min((int(line) * 2**20 for line in said.split() if line.isdigit()), default=0)
+
+
+def _said_by(*command: str) -> str:
+    """What a program of the system prints; nothing if it fails."""
     try:
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return "Apple"
+        return ""

@@ -10,7 +10,8 @@ from statistics import median
 from pydantic import TypeAdapter, ValidationError
 
 from engine import machine
-from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine.contract.adjustments import MEMORY_RAN_OUT, apply, read_adjustments
+from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import StepCompleted
 from engine.contract.run_dir import RunDir, Workspace, list_runs, write_atomically
@@ -28,7 +29,7 @@ class Work:
     model: str
     resolution: int
     train_batch_size: int
-    gradient_checkpointing: GradientCheckpointing
+    gradient_checkpointing: CheckpointingMode
     mixed_precision: str
     device: str
 
@@ -38,8 +39,8 @@ class Work:
         return cls(
             config.pretrained_model_name_or_path,
             config.resolution,
-            config.train_batch_size,
-            config.gradient_checkpointing,
+            config.micro_batch_size,
+            config.checkpointing_mode,
             config.mixed_precision,
             config.device,
         )
@@ -114,11 +115,12 @@ def measured_here(workspace: Workspace) -> list[Measured]:
 def _of_run(run: RunDir, journal_size: int, moment: float) -> Measured | None:
     """The median of a run's last steps; nothing if there is none, or if other settings or several processes made it."""
     try:
-        config = run.config()
+        adjusted = read_adjustments(run)
+        config = apply(run.config(), adjusted)
         seconds = _step_seconds(run.journal, journal_size)
     except (ShoeloraError, OSError):
         return None
-    if not seconds or run.adjustments_file.exists() or config.num_processes > 1:
+    if not seconds or adjusted.why == MEMORY_RAN_OUT or config.num_processes > 1:
         return None
     pace = median(seconds) / config.gradient_accumulation_steps
     return Measured(Work.of(config), pace, f"run {run.name}", moment, machine.node())

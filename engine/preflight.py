@@ -6,6 +6,7 @@ from statistics import median
 
 from engine import device as devices
 from engine import tool
+from engine.contract import adjustments
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import duration
 from engine.contract.run_dir import Workspace
@@ -27,7 +28,10 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
     print(f"[OK] device: {summary.device} ({summary.device_reason}), {summary.dtype} ({summary.dtype_reason})")
     print(f"[OK] data: {summary.train_samples} training and {summary.validation_samples} validation samples, "
           f"{summary.skipped_samples} skipped")  # fmt: skip
-    print(f"[OK] adapter: {summary.trainable_parameters:,} trainable parameters", flush=True)
+    print(f"[OK] adapter: {summary.trainable_parameters:,} trainable parameters")
+    print(f"[OK] memory: micro-batches of {summary.train_batch_size} x {summary.gradient_accumulation_steps}, "
+          f"gradient_checkpointing {summary.gradient_checkpointing} ({summary.memory_reason or 'as set'})",
+          flush=True)  # fmt: skip
     trainer = Trainer(prepared)
     seconds = []
     for _step in range(STEPS):
@@ -38,7 +42,7 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
     pace = median(seconds[WARM_UP:])
     peak = devices.peak_memory(prepared.device)
     print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
-    _keep(workspace, config, pace, peak, devices.memory(prepared.device).limit)
+    _keep(workspace, adjustments.apply(config, prepared.chosen), pace, peak, devices.memory(prepared.device).limit)
     print(
         f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "
         f"{duration(pace * config.max_train_steps)}, validation not counted. Nothing but these figures was kept."

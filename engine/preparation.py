@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from engine import device as devices
 from engine.attention import set_gradient_checkpointing
+from engine.contract import adjustments
+from engine.contract.adjustments import Adjustments
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import validate
 from engine.contract.errors import DataError, DeviceError
@@ -23,6 +25,7 @@ from engine.dataset import (
     require_usable,
     split,
 )
+from engine.fitting import fit
 from engine.latent_cache import EmbeddingCache, LatentCache, Progress
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model
@@ -46,6 +49,7 @@ class Prepared:
     base: BaseModel
     data: TrainingData
     parameters: list[torch.nn.Parameter]  # of the adapter
+    chosen: Adjustments = field(default_factory=Adjustments)  # what auto became; the config has it already
 
     def summary(self) -> TrainingPrepared:
         """What was chosen, as an event."""
@@ -58,6 +62,10 @@ class Prepared:
             validation_samples=len(self.data.validation),
             skipped_samples=self.data.skipped,
             trainable_parameters=sum(parameter.numel() for parameter in self.parameters),
+            train_batch_size=self.config.micro_batch_size,
+            gradient_accumulation_steps=self.config.gradient_accumulation_steps,
+            gradient_checkpointing=self.config.checkpointing_mode,
+            memory_reason=self.chosen.why,
         )
 
 
@@ -69,6 +77,11 @@ def prepare(
     config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
     precision = devices.choose_precision(config.mixed_precision, device)
     _require_batch_fits(config, device)
+    fitting = fit(config, devices.room(device, config.num_processes))
+    config = adjustments.apply(config, fitting.adjustments)
+    if fitting.is_tight:
+        remedy = "Close other programs; else set a smaller resolution, or mixed_precision fp16 where there is a GPU."
+        warn(WarningRaised("Memory may run out", f"{fitting.adjustments.why}.", remedy))
     dataset = _read_usable(config, phases)
 
     with PictureDigests(workspace.cache, dataset.samples, config.dataloader_num_workers) as digests:
@@ -80,16 +93,16 @@ def prepare(
         lap("data")
 
     parameters = add_adapter(base.unet, config)
-    set_gradient_checkpointing(base.unet, config.gradient_checkpointing)
+    set_gradient_checkpointing(base.unet, config.checkpointing_mode)
     devices.move(base.unet, device)
-    return Prepared(config, device, precision, base, data, parameters)
+    return Prepared(config, device, precision, base, data, parameters, fitting.adjustments)
 
 
 def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:
     most = devices.largest_batch(device, config.resolution)
-    if most is not None and config.train_batch_size > most:
+    if most is not None and config.micro_batch_size > most:
         raise DeviceError(
-            f"train_batch_size {config.train_batch_size} is too large for {device.name} at {config.resolution} px",
+            f"train_batch_size {config.micro_batch_size} is too large for {device.name} at {config.resolution} px",
             "Beyond 32,768 attention rows it may compute wrong gradients (pytorch #177116).",
             f"Set train_batch_size to {most} or less and raise gradient_accumulation_steps."
             if most

@@ -43,7 +43,7 @@ def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Nam
 
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    settings = ImageSettings.of(config, device, config.train_batch_size)
+    settings = ImageSettings.of(config, device, config.micro_batch_size)
     pictures: list[GeneratedPicture] = []
     for made in _drawn(base, embeddings, wanted, settings, device, phases("denoising")):
         pictures.append(_saved(made, folder, settings, base.source, arguments))

@@ -167,8 +167,8 @@ class Supervisor:
             return
         self._fail(
             "Memory ran out.",
-            f"The worker died: {cause}; the micro-batch is {present.train_batch_size} and gradient_checkpointing "
-            f"{present.gradient_checkpointing} already.",
+            f"The worker died: {cause}; the micro-batch is {present.micro_batch_size} and gradient_checkpointing "
+            f"{present.checkpointing_mode} already.",
             "Close other programs, or start a run with a smaller resolution or base model; then `shoelora-tui resume`.",
         )
 

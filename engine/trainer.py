@@ -127,7 +127,7 @@ class Trainer:
     def adapt(self, config: TrainingConfig) -> None:
         """Go on with another micro-batch or checkpointing mode; the effective batch has to be the same."""
         self.config = config
-        set_gradient_checkpointing(self.bare_unet, config.gradient_checkpointing)
+        set_gradient_checkpointing(self.bare_unet, config.checkpointing_mode)
 
     def _set_learning_rate(self) -> float:
         """The schedule's rate, lowered if the run had to go back."""
@@ -148,7 +148,7 @@ class Trainer:
 
     def _micro_batches(self) -> Iterator[range]:
         """The sample numbers of this process's share of the next step, one micro-batch after the other."""
-        size = self.config.train_batch_size
+        size = self.config.micro_batch_size
         firsts = range(self.samples_seen, self.samples_seen + self.config.effective_batch_size, size)
         for first in firsts[self.group.rank :: self.group.size]:
             yield range(first, first + size)
@@ -157,8 +157,8 @@ class Trainer:
         """Give every process the sum of all gradients; returns the losses of all samples, in their order."""
         config, group = self.config, self.group
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        of_all = losses.new_zeros(config.gradient_accumulation_steps, config.train_batch_size)
-        of_all[group.rank :: group.size] = losses.view(-1, config.train_batch_size)
+        of_all = losses.new_zeros(config.gradient_accumulation_steps, config.micro_batch_size)
+        of_all[group.rank :: group.size] = losses.view(-1, config.micro_batch_size)
         flat = torch.cat([tensor.flatten() for tensor in (*gradients, of_all)])  # 6.4 MB for SD 1.5 at rank 8
         group.add_up(flat)
         *sums, losses = flat.split_with_sizes([tensor.numel() for tensor in (*gradients, of_all)])

@@ -55,6 +55,8 @@ def train_run(
             inbox,
             emit,
         )
+        if (chosen := prepared.chosen).why:  # so that a worker to come goes on in the same way, whatever it finds
+            when_there_is_room("adjustments.json", lambda: adjustments.write_adjustments(run, chosen), inbox, emit)
         data = [*prepared.data.training, *prepared.data.validation]
         when_there_is_room(
             "data.json", lambda: require_same_data(run.data_file, data, allow_changed_data, emit), inbox, emit

@@ -41,6 +41,8 @@ class Layer:
 class Attention:
     """One product of queries with keys, and of its scores with the values."""
 
+    layer: str  # the name of the layer that reads what comes out
+    heads: int
     tokens: int
     keys: int
     channels: int
@@ -49,6 +51,11 @@ class Attention:
     def operations(self) -> int:
         """Floating-point operations for one sample."""
         return 4 * self.tokens * self.keys * self.channels
+
+    @property
+    def is_of_itself(self) -> bool:
+        """Whether tokens look at each other, and not at the text."""
+        return ".attn1." in self.layer
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,20 @@ class _Unet:
         yield Layer("conv_out", first, self._config["out_channels"], 3, self._pixels[0])
 
     def attentions(self, layers: tuple[Layer, ...]) -> Iterator[Attention]:
-        """Each to_q belongs to one product; its keys are the tokens themselves, or those of the text."""
+        """Each to_out.0 reads one product; its keys are the tokens themselves, or those of the text."""
         for layer in layers:
-            if layer.name.endswith(".to_q"):
+            if layer.name.endswith(".to_out.0"):
                 keys = TEXT_TOKENS if ".attn2." in layer.name else layer.positions
-                yield Attention(layer.positions, keys, layer.outputs)
+                yield Attention(layer.name, self._heads(layer.name), layer.positions, keys, layer.inputs)
+
+    def _heads(self, name: str) -> int:
+        """Of the attentions in a block; diffusers has always called their number attention_head_dim."""
+        heads = self._config.get("num_attention_heads") or self._config.get("attention_head_dim", 8)
+        if isinstance(heads, int):
+            return heads
+        side, number = name.split(".")[:2]
+        levels = {"down_blocks": heads, "up_blocks": heads[::-1]}
+        return int(levels[side][int(number)] if side in levels else heads[-1])
 
     def _down(self) -> Iterator[Layer]:
         before = self._widths[0]

@@ -32,7 +32,7 @@ class ValidationRound:
         self._inbox = inbox
         self._emit = emit
         self._phases = PhaseReporter(inbox, emit)
-        self._batch_size = prepared.config.train_batch_size
+        self._batch_size = prepared.config.micro_batch_size
         self._validated = -1  # the last step of which a validation was completed by this worker
         self._resumed_at = trainer.steps_done  # a worker before this one may have validated it
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from engine.contract.config import Group, TrainingConfig
 from engine.contract.generated import adapter_weight, picture_count
+from engine.contract.setting_rules import kinds, rules
 
 GROUP_TITLES: dict[Group, str] = {
     "model": "base model",
@@ -71,7 +72,7 @@ def settings_from(arguments: argparse.Namespace) -> dict[str, object]:
 def bounds(field: FieldInfo) -> str:
     """The bounds of a setting as `1 to 256`, `above 0, up to 1`, ...; empty if it has none."""
     low, high, rest = "", "", []
-    for rule in field.metadata:
+    for rule in rules(field):
         match rule:
             case Ge(ge=limit):
                 low = f"{limit:,}"
@@ -107,12 +108,13 @@ def _arity(name: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def _metavar(field: FieldInfo) -> str:
-    kinds = {field.annotation, *get_args(field.annotation)}  # float | None has float among its arguments
     if get_origin(field.annotation) is Literal:
         return "{" + ",".join(get_args(field.annotation)) + "}"
-    if bool in kinds:
+    found = kinds(field)
+    if bool in found:
         return "{true,false}"
-    return "INTEGER" if int in kinds else "NUMBER" if float in kinds else "TEXT"
+    number = "INTEGER" if int in found else "NUMBER" if float in found else "TEXT"
+    return f"{{auto,{number}}}" if Literal["auto"] in found else number
 
 
 def _help(field: FieldInfo) -> str:

@@ -30,7 +30,10 @@ def in_short(estimate: Estimate) -> Content:
     """What matters most, in three lines for eighty columns."""
     memory, time = estimate.memory, estimate.duration
     pictures = f"{estimate.samples.training:,} pictures" if estimate.samples else "no pictures yet"
-    first = f"{estimate.effective_batch} samples per step, epochs {_epochs(estimate)}, {pictures}"
+    chosen = estimate.chosen
+    ways = f"{chosen.train_batch_size} x {chosen.gradient_accumulation_steps}, {chosen.gradient_checkpointing}"
+    how = f" ({ways})" if chosen.why else ""
+    first = f"{estimate.effective_batch} samples per step{how}, epochs {_epochs(estimate)}, {pictures}"
     second = Content.assemble(
         f"Memory {size(memory.parts.total)} of {size(memory.limit)} ", _memory_verdict(estimate),
         f"  Disk {size(estimate.disk.total)} of {size(estimate.disk_free)} ", _disk_verdict(estimate),
@@ -63,6 +66,19 @@ def _memory_lines(estimate: Estimate) -> list[Content]:
         _part("optimizer", f"{size(parts.optimizer)}, with the adapter"),
         _part("process", size(parts.process)),
         _part("free now", size(memory.available)),
+        *_choice_lines(estimate),
+    ]
+
+
+def _choice_lines(estimate: Estimate) -> list[Content]:
+    """What auto would become, and why."""
+    chosen = estimate.chosen
+    if not chosen.why:
+        return []
+    return [
+        _part("micro-batch", f"{chosen.train_batch_size} x {chosen.gradient_accumulation_steps}"),
+        _part("recomputed", str(chosen.gradient_checkpointing)),
+        Content.styled(f"  {chosen.why}", "$text-muted"),
     ]
 
 

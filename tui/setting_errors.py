@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.contract.config import TrainingConfig
+from engine.contract.setting_rules import or_auto
 
 PLAIN = {
     "greater_than_equal": "must be at least {ge}",
@@ -39,7 +40,8 @@ def errors_by_setting(error: ValidationError) -> dict[str, str]:
 def in_plain_words(fault: ErrorDetails) -> str:
     """One fault as a person would say it; pydantic's own words where there are none better."""
     if fault["type"] in PLAIN:
-        return PLAIN[fault["type"]].format(**{name: _number(limit) for name, limit in fault.get("ctx", {}).items()})
+        plain = PLAIN[fault["type"]].format(**{name: _number(limit) for name, limit in fault.get("ctx", {}).items()})
+        return plain + or_auto(fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
     return message.replace("Input should be", "must be")
 

@@ -1,16 +1,17 @@
-"""adjustments.json: what a run changed of its own settings when memory ran out, and what it would change next."""
+"""adjustments.json: what a run made of its own settings: of auto at its start, and of others when memory ran out."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.config_file import read_settings
 from engine.contract.errors import ConfigError
 from engine.contract.protocol import MicroBatchChanged
 from engine.contract.run_dir import RunDir, write_atomically
 
-MODES: tuple[GradientCheckpointing, ...] = ("none", "attention", "full")  # each needs less memory than the one before
+MODES: tuple[CheckpointingMode, ...] = ("none", "attention", "full")  # each needs less memory than the one before
+MEMORY_RAN_OUT = "Memory ran out"
 
 
 class Adjustments(BaseModel):
@@ -20,7 +21,7 @@ class Adjustments(BaseModel):
 
     train_batch_size: int | None = Field(None, ge=1)
     gradient_accumulation_steps: int | None = Field(None, ge=1)
-    gradient_checkpointing: GradientCheckpointing | None = None
+    gradient_checkpointing: CheckpointingMode | None = None
     why: str = ""
 
     @model_validator(mode="after")
@@ -75,7 +76,7 @@ def next_smaller(config: TrainingConfig) -> Adjustments | None:
     First the micro-batch is halved, or cut to the largest size below that which divides the effective batch; at batch
     size 1 the next mode of gradient checkpointing is taken.
     """
-    batch, effective, mode = config.train_batch_size, config.effective_batch_size, config.gradient_checkpointing
+    batch, effective, mode = config.micro_batch_size, config.effective_batch_size, config.checkpointing_mode
     smaller = [(size, mode) for size in range(batch // 2, 0, -1) if effective % size == 0]
     smaller += [(batch, stronger) for stronger in MODES[MODES.index(mode) + 1 :]]
     for size, checkpointing in smaller:
@@ -83,7 +84,7 @@ def next_smaller(config: TrainingConfig) -> Adjustments | None:
             train_batch_size=size,
             gradient_accumulation_steps=effective // size,
             gradient_checkpointing=checkpointing,
-            why="Memory ran out",
+            why=MEMORY_RAN_OUT,
         )
         try:
             apply(config, adjustments)
@@ -97,8 +98,8 @@ def changed(adjustments: Adjustments, config: TrainingConfig) -> MicroBatchChang
     """The event that tells of adjustments to a config."""
     adjusted = apply(config, adjustments)
     return MicroBatchChanged(
-        adjusted.train_batch_size,
+        adjusted.micro_batch_size,
         adjusted.gradient_accumulation_steps,
-        adjusted.gradient_checkpointing,
+        adjusted.checkpointing_mode,
         adjustments.why,
     )

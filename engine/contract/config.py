@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Group = Literal["model", "data", "training", "lora", "validation", "checkpoints", "hardware", "output"]
-GradientCheckpointing = Literal["none", "attention", "full"]
+CheckpointingMode = Literal["none", "attention", "full"]
 
 POLYNOMIAL_END = 1e-7  # learning rate at which diffusers' polynomial schedule ends
 SHOE_PROMPTS = [
@@ -42,8 +42,16 @@ def _checkpointing_mode(value: object) -> object:
     return {True: "attention", False: "none"}[value] if isinstance(value, bool) else value
 
 
+def _auto_word(value: object) -> str:
+    return "auto" if value == "auto" else "number"
+
+
 def _none_word(value: object) -> object:
     return None if isinstance(value, str) and value.lower() in {"none", "null", ""} else value
+
+
+Auto = Annotated[Literal["auto"], Tag("auto")]
+MicroBatchSize = Annotated[int, Field(ge=1, le=256), Tag("number")]
 
 
 class TrainingConfig(BaseModel):
@@ -82,13 +90,15 @@ class TrainingConfig(BaseModel):
         help="Threads that read and resize pictures while the VAE encodes others; 0 reads them one by one.",
     )  # fmt: skip
 
-    train_batch_size: int = setting(
-        2, group="training", title="Batch size", unit="samples", ge=1, le=256, may_change_on_resume=True,
-        help="Samples in one micro-batch. Memory grows with it.",
+    # The tags keep a wrong number from being told twice, the second time as not being auto.
+    train_batch_size: Annotated[Auto | MicroBatchSize, Discriminator(_auto_word)] = setting(
+        2, group="training", title="Batch size", unit="samples", may_change_on_resume=True,
+        help="Samples in one micro-batch; memory grows with it. auto counts micro-batches of one and joins as many as "
+        "are fastest and fit into memory; the effective batch is then the accumulation.",
     )  # fmt: skip
     gradient_accumulation_steps: int = setting(
         8, group="training", title="Accumulation", unit="micro-batches", ge=1, le=4096, may_change_on_resume=True,
-        help="Micro-batches per optimizer step. Batch size times this is the effective batch.",
+        help="Micro-batches per optimizer step. Batch size times this is the effective batch, which nothing changes.",
     )  # fmt: skip
     max_train_steps: int = setting(
         3000, group="training", title="Steps", unit="steps", ge=1, le=10_000_000,
@@ -204,10 +214,12 @@ class TrainingConfig(BaseModel):
         "no", group="hardware", title="Mixed precision",
         help="no keeps all in fp32, the safe choice; fp16 and bf16 halve the base model. Adapters are always fp32.",
     )  # fmt: skip
-    gradient_checkpointing: Annotated[GradientCheckpointing, BeforeValidator(_checkpointing_mode)] = setting(
-        "attention", group="hardware", title="Checkpointing", may_change_on_resume=True,
-        help="What is computed twice to save memory: none, attention (only long attention products, 4 % slower), "
-        "or full (whole blocks, 34 % slower). true means attention, false means none.",
+    gradient_checkpointing: Annotated[
+        Literal["auto", "none", "attention", "full"], BeforeValidator(_checkpointing_mode)
+    ] = setting(
+        "auto", group="hardware", title="Checkpointing", may_change_on_resume=True,
+        help="What is computed twice to save memory: none, attention (only long attention products, 4 % more work), "
+        "full (whole blocks, 38 % more), or auto: the fastest that fits. true means attention, false means none.",
     )  # fmt: skip
     num_processes: int = setting(
         1, group="hardware", title="Processes", ge=1, le=64, may_change_on_resume=True,
@@ -224,9 +236,19 @@ class TrainingConfig(BaseModel):
     )  # fmt: skip
 
     @property
+    def micro_batch_size(self) -> int:
+        """Samples in one micro-batch; one where auto still has to be replaced, see engine/fitting.py."""
+        return 1 if self.train_batch_size == "auto" else self.train_batch_size
+
+    @property
+    def checkpointing_mode(self) -> CheckpointingMode:
+        """What is computed twice; nothing where auto still has to be replaced, see engine/fitting.py."""
+        return "none" if self.gradient_checkpointing == "auto" else self.gradient_checkpointing
+
+    @property
     def effective_batch_size(self) -> int:
         """Samples that one optimizer step sees."""
-        return self.train_batch_size * self.gradient_accumulation_steps
+        return self.micro_batch_size * self.gradient_accumulation_steps
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
@@ -235,11 +257,11 @@ class TrainingConfig(BaseModel):
                 f"lr_warmup_steps {self.lr_warmup_steps} is longer than the run, max_train_steps "
                 f"{self.max_train_steps}; the learning rate would never be reached"
             )
-        if self.device == "mps" and self.lora_dropout > 0 and self.gradient_checkpointing != "none":
+        if self.device == "mps" and self.lora_dropout > 0 and self.checkpointing_mode != "none":
             raise ValueError(
                 f"lora_dropout {self.lora_dropout} with gradient_checkpointing {self.gradient_checkpointing} gives "
                 "wrong gradients on mps, which draws another dropout mask when it recomputes (pytorch #194478); "
-                "set lora_dropout 0 or gradient_checkpointing none"
+                "set lora_dropout 0 or gradient_checkpointing auto or none"
             )
         if self.device == "mps" and self.num_processes > 1:
             raise ValueError(
@@ -262,7 +284,7 @@ class TrainingConfig(BaseModel):
     def _how_to_share(self) -> str:
         """Why the processes cannot share the micro-batches of a step, and the nearest settings with which they can."""
         effective, processes = self.effective_batch_size, self.num_processes
-        batches = [n for n in range(self.train_batch_size, 0, -1) if effective % (n * processes) == 0]
+        batches = [n for n in range(self.micro_batch_size, 0, -1) if effective % (n * processes) == 0]
         remedy = (
             f"train_batch_size {batches[0]} and gradient_accumulation_steps {effective // batches[0]}, which keep the "
             f"effective batch of {effective}"

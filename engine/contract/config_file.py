@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import ConfigError
+from engine.contract.setting_rules import or_auto
 
 SHIPPED_PRESETS = Path(__file__).resolve().parents[2] / "configs"  # beside engine/, in a checkout and in the wheel
 
@@ -88,4 +89,4 @@ def _describe(fault: Any, sources: Mapping[str, str]) -> str:
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         return f"{where}unknown setting {field}{hint}"
     message = str(fault["msg"])[0].lower() + str(fault["msg"])[1:].removeprefix("Value error, ")
-    return f"{where}{field} = {fault['input']!r}: {message}"
+    return f"{where}{field} = {fault['input']!r}: {message}{or_auto(fault['loc'])}"

@@ -94,6 +94,10 @@ class TrainingPrepared(Struct, frozen=True):
     validation_samples: int
     skipped_samples: int
     trainable_parameters: int
+    train_batch_size: int = 0
+    gradient_accumulation_steps: int = 0
+    gradient_checkpointing: str = ""
+    memory_reason: str = ""  # of these three, where they were auto
 
 
 class RunResumed(Struct, frozen=True):

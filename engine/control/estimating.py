@@ -2,17 +2,19 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine import estimate as figures
 from engine import machine
+from engine.contract.adjustments import Adjustments, apply
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, ConfigError, DataError, RunError, ShoeloraError
 from engine.contract.run_dir import Workspace
 from engine.control.launching import resolve
+from engine.fitting import fit
 from engine.measured_pace import Measured, Work, measured_here
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Estimate:
     adapter_parameters: int
     adapter_bytes: int
     obstacles: tuple[Obstacle, ...]
+    chosen: Adjustments = field(default_factory=Adjustments)  # what auto would become, and why
 
 
 def estimate(workspace: Workspace, config: TrainingConfig) -> Estimate:
@@ -86,20 +89,27 @@ def estimate(workspace: Workspace, config: TrainingConfig) -> Estimate:
     samples = None if any(one.setting == "train_data_dir" for one in obstacles) else _samples(resolved, obstacles)
     _look_at_the_rest(workspace, resolved, obstacles)
     measured = measured_here(workspace)
+    room = _room(resolved, measured)
+    chosen = fit(resolved, room).adjustments
+    resolved = apply(resolved, chosen)
     base_bytes = figures.model_bytes(resolved.pretrained_model_name_or_path)
     used = samples.training + samples.held_out if samples else 0
     seen = config.max_train_steps * config.effective_batch_size
+    disk, disk_free = figures.disk_parts(resolved, base_bytes, used), shutil.disk_usage(workspace.root).free
+    if error := figures.shortage(resolved, disk, disk_free):
+        obstacles.append(Obstacle(_largest(disk), error))
     return Estimate(
         effective_batch=config.effective_batch_size,
         samples=samples,
         epochs=seen / samples.training if samples and samples.training else None,
-        memory=_memory(resolved, measured),
+        memory=Memory(figures.memory_parts(resolved, room), room.size, room.owner, machine.memory()[1]),
         duration=_duration(resolved, measured),
-        disk=figures.disk_parts(resolved, base_bytes, used),
-        disk_free=shutil.disk_usage(workspace.root).free,
+        disk=disk,
+        disk_free=disk_free,
         adapter_parameters=figures.adapter_parameters(resolved),
         adapter_bytes=figures.adapter_bytes(resolved),
         obstacles=tuple(obstacles),
+        chosen=chosen,
     )
 
 
@@ -196,14 +206,23 @@ def _require_targets(config: TrainingConfig) -> None:
         )
 
 
-def _memory(config: TrainingConfig, measured: list[Measured]) -> Memory:
-    """Against the device's own limit where a preflight has learnt it, else against the system's memory."""
-    total, available = machine.memory()
-    known = next((one for one in measured if one.memory_limit and one.work.device == config.device), None)
-    parts = figures.memory_parts(config)
-    if known:
-        return Memory(parts, known.memory_limit, "device", available)
-    return Memory(parts, total, "machine", available)
+def _largest(disk: figures.DiskParts) -> str:
+    """The setting that decides the largest part of what is written."""
+    parts = {
+        "train_data_dir": disk.cache,
+        "checkpoints_total_limit": disk.checkpoints,
+        "num_validation_images": disk.images,
+        "lora_rank": disk.adapter,
+        "save_final_pipeline": disk.pipeline,
+    }
+    return max(parts, key=lambda setting: parts[setting])
+
+
+def _room(config: TrainingConfig, measured: list[Measured]) -> machine.Room:
+    """What a run could use here; of a device, its own limit where a preflight has learnt it."""
+    room = machine.machine(cpu_only=config.device == "cpu").room(config.num_processes)
+    known = next((one.memory_limit for one in measured if one.memory_limit and one.work.device == config.device), None)
+    return replace(room, size=known, owner="device") if known else room
 
 
 def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:
@@ -224,8 +243,7 @@ def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:
             return _lasting(config, operations / rate, rate, source, is_measured=False)
     here = machine.machine(cpu_only=config.device == "cpu")
     rate = here.operations_per_second
-    layers = len(figures.model_layers(config).layers) * config.gradient_accumulation_steps
-    pace = operations / rate + layers * machine.LAYER_SECONDS
+    pace = figures.step_seconds(config, rate)
     source = f"computed from operations, {here.name} at an assumed {rate / machine.TERA:.2g} TFLOP/s"
     return _lasting(config, pace, operations / pace, source, is_measured=False)
 

@@ -39,7 +39,12 @@ def test_sd15_step(tmp_path: Path) -> None:
     """One sample of 64x64 latents through the real architecture with random weights; some minutes on two cores."""
     torch.set_num_threads(os.cpu_count() or 1)
     config = TrainingConfig(
-        train_batch_size=1, gradient_accumulation_steps=1, max_train_steps=10, device="cpu", dataloader_num_workers=0
+        train_batch_size=1,
+        gradient_accumulation_steps=1,
+        gradient_checkpointing="attention",
+        max_train_steps=10,
+        device="cpu",
+        dataloader_num_workers=0,
     )
     prepared = prepare_sd15(config, tmp_path)
     assert sum(parameter.numel() for parameter in prepared.base.unet.parameters()) == (
@@ -83,7 +88,7 @@ def compare(what: str, prepared: Prepared, rounds: int) -> None:
 def bare_step(trainer: Trainer) -> float:
     """Forward and backward of one step's samples on ready tensors, nothing else; seconds."""
     config = trainer.config
-    batch = trainer.data.batch(range(config.train_batch_size), trainer.device)
+    batch = trainer.data.batch(range(config.micro_batch_size), trainer.device)
     trainer.bare_unet.train()
     started = time.perf_counter()
     for _ in range(config.gradient_accumulation_steps):
@@ -117,6 +122,6 @@ def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
     stream = SampleStream(config.seed, len(samples), (4, side, side), 1000, False, 0.0, 0.0)
     data = TrainingData(samples, [], latents, embeddings, stream, 0.18215, 0)
     parameters = add_adapter(unet, config)
-    set_gradient_checkpointing(unet, config.gradient_checkpointing)
+    set_gradient_checkpointing(unet, config.checkpointing_mode)
     device = devices.choose_device("cpu")
     return Prepared(config, device, devices.choose_precision("no", device), base, data, parameters)

@@ -9,25 +9,29 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.attention import set_gradient_checkpointing
-from engine.contract.config import GradientCheckpointing, TrainingConfig
+from engine import activations
+from engine.attention import RecomputedAttention, recomputed_product, set_gradient_checkpointing
+from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.lora import adapter_state, add_adapter, load_adapter_state
 
-MODES: tuple[GradientCheckpointing, ...] = ("none", "attention", "full")
+MODES: tuple[CheckpointingMode, ...] = ("none", "attention", "full")
 
 
 class CountedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts forward attention products by their number of query tokens."""
+    """The tokens of every forward attention product, once for each sample, and the most heads of a call."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tokens: list[int] = []
+        self.heads = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if "scaled_dot_product" in str(func) and "backward" not in str(func):
-            self.tokens.append(args[0].shape[2])
+            samples, heads, tokens, _ = args[0].shape
+            self.tokens += [tokens] * samples
+            self.heads = max(self.heads, heads)
         return func(*args, **(kwargs or {}))
 
 
@@ -53,9 +57,7 @@ def step(unet: UNet2DConditionModel, side: int) -> tuple[Tensor, dict[str, Tenso
 
 
 @pytest.mark.parametrize("mode", ["attention", "full"])
-def test_a_mode_changes_neither_prediction_nor_gradients(
-    unet: UNet2DConditionModel, mode: GradientCheckpointing
-) -> None:
+def test_a_mode_changes_neither_prediction_nor_gradients(unet: UNet2DConditionModel, mode: CheckpointingMode) -> None:
     plain, plain_gradients, _ = step(unet, 32)
     set_gradient_checkpointing(unet, mode)
     prediction, gradients, _ = step(unet, 32)
@@ -68,20 +70,44 @@ def test_a_mode_changes_neither_prediction_nor_gradients(
 def test_only_long_self_attention_is_computed_again(unet: UNet2DConditionModel) -> None:
     # 32x32 latents: three transformer blocks see 1,024 tokens, the middle one sees 256; each has two attentions.
     _, _, plain = step(unet, 32)
-    assert sorted(plain) == [256] * 2 + [1024] * 6
+    assert sorted(plain) == [256] * 2 * 2 + [1024] * 6 * 2
     set_gradient_checkpointing(unet, "attention")
-    assert sorted(step(unet, 32)[2]) == [256] * 2 + [1024] * 9
-    assert len(step(unet, 24)[2]) == 8  # 576 tokens are not long
+    assert sorted(step(unet, 32)[2]) == [256] * 2 * 2 + [1024] * 9 * 2
+    assert len(step(unet, 24)[2]) == 8 * 2  # 576 tokens are not long
     with torch.no_grad(), CountedProducts() as counted:
         unet(torch.zeros(1, 4, 32, 32), 1, torch.zeros(1, 7, 32))
     assert len(counted.tokens) == 8
 
 
+@pytest.mark.parametrize("mode", ["attention", "full"])
+def test_scores_of_a_few_heads_at_a_time_make_the_same_gradients(
+    unet: UNet2DConditionModel, mode: CheckpointingMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, plain, _ = step(unet, 32)
+    monkeypatch.setattr(activations, "SCORES_AT_ONCE", 3 * 4 * 1024**2)  # of three heads
+    set_gradient_checkpointing(unet, mode)
+    for processor in unet.attn_processors.values():
+        assert type(processor) is RecomputedAttention
+    _, gradients, _ = step(unet, 32)
+    assert gradients.keys() == plain.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, plain[name], rtol=1e-6, atol=1e-6)
+
+
+def test_never_more_heads_at_a_time_than_their_scores_have_room() -> None:
+    assert [activations.heads_at_once(tokens) for tokens in (1024, 4096, 9216, 65536)] == [64, 4, 1, 1]
+    query, key, value = (torch.zeros(1, 6, 1024, 2, requires_grad=True) for _ in range(3))
+    with pytest.MonkeyPatch.context() as patch, CountedProducts() as counted:
+        patch.setattr(activations, "SCORES_AT_ONCE", 4 * 4 * 1024**2)
+        torch.autograd.backward(recomputed_product(query, key, value).sum())
+    assert (counted.tokens, counted.heads) == ([1024] * 2 * 2, 4)
+
+
 @pytest.mark.parametrize("before", MODES)
-@pytest.mark.parametrize(("mode", "products"), [("none", 8), ("attention", 11), ("full", 16)])
+@pytest.mark.parametrize(("mode", "products"), [("none", 8), ("attention", 11), ("full", 19)])
 def test_setting_a_mode_undoes_the_others(
-    unet: UNet2DConditionModel, before: GradientCheckpointing, mode: GradientCheckpointing, products: int
+    unet: UNet2DConditionModel, before: CheckpointingMode, mode: CheckpointingMode, products: int
 ) -> None:
     set_gradient_checkpointing(unet, before)
     set_gradient_checkpointing(unet, mode)
-    assert len(step(unet, 32)[2]) == products
+    assert len(step(unet, 32)[2]) == products * 2  # of two samples

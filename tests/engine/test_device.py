@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from engine import device as devices
+from engine import machine
 from engine.contract.errors import DeviceError
 from engine.device import CPU, Device, DeviceMemory, choose_device, choose_precision
 
@@ -143,6 +144,15 @@ def test_the_largest_batch_on_mps_keeps_attention_within_32768_rows(resolution: 
     rows = (resolution // 8) ** 2
     assert most * rows <= 32_768
     assert (most + 1) * rows > 32_768
+
+
+def test_the_room_on_a_gpu_is_its_own_and_on_a_cpu_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "memory", lambda _: devices.DeviceMemory(1, 2, 24 * 2**30))
+    assert devices.room(MPS, 1) == machine.Room(24 * 2**30, "device", is_metal=True)
+    assert devices.room(CUDA, 2) == machine.Room(24 * 2**30, "device")
+    assert devices.room(MPS, 1).largest_batch(512) == devices.largest_batch(MPS, 512)
+    monkeypatch.setattr(machine, "memory", lambda: (32 * 2**30, 2**30))
+    assert devices.room(CPU, 2) == machine.Room(16 * 2**30, "machine")
 
 
 def test_other_devices_have_no_such_bound() -> None:

@@ -16,7 +16,8 @@ from engine.contract.errors import DataError
 from engine.contract.run_dir import Workspace
 from engine.environment import lines, run_check, run_checks, verdict
 from engine.environment_checks import CHECKS, Check, check_package
-from engine.estimate import GIB, disk_need, memory_need, model_bytes
+from engine.estimate import GIB, disk_need, memory_parts, model_bytes
+from engine.machine import Room
 
 
 def demo_config(workspace: Workspace, **changes: object) -> TrainingConfig:
@@ -97,6 +98,13 @@ def test_too_little_memory_is_a_failure_and_names_cheaper_settings(workspace: Wo
         "memory"
     ]
     assert check.verdict == "FAIL" and "low_memory" in check.remedy
+    assert "train_batch_size 256, gradient_checkpointing full (auto: nothing fits" in check.text
+
+
+def test_the_check_of_memory_tells_what_auto_becomes(workspace: Workspace) -> None:
+    text = checked(workspace, train_batch_size="auto", gradient_accumulation_steps=6)["memory"].text
+    assert "train_batch_size 6, gradient_checkpointing none (auto: about" in text
+    assert "(auto" not in checked(workspace, gradient_checkpointing="full")["memory"].text
 
 
 def test_too_little_disk_is_a_failure(workspace: Workspace) -> None:
@@ -188,16 +196,13 @@ def test_as_json_it_is_one_object_and_the_exit_code_says_the_same(workspace: Wor
 
 def test_memory_grows_with_the_batch_and_shrinks_with_checkpointing_and_half_precision() -> None:
     def need(**settings: object) -> int:
-        return memory_need(TrainingConfig.model_validate(settings), 4 * GIB)
+        config = TrainingConfig.model_validate({"gradient_checkpointing": "attention", **settings})
+        return memory_parts(config, Room(GIB, "device", is_metal=True)).total
 
     assert need(train_batch_size=1) < need(train_batch_size=2) < need(train_batch_size=4)
     modes = [need(gradient_checkpointing=mode) for mode in ("full", "attention", "none")]
     assert modes == sorted(modes) and len(set(modes)) == 3
     assert need(mixed_precision="fp16") < need()
-
-
-def test_memory_of_the_default_config_is_the_measured_peak_and_the_process() -> None:
-    assert memory_need(TrainingConfig(), 4 * GIB) / GIB == pytest.approx(9.1 + 1.5, abs=0.1)
 
 
 def test_disk_counts_the_merged_pipeline_only_if_it_is_wanted() -> None:

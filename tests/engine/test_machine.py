@@ -25,3 +25,19 @@ def test_the_cpu_is_told_by_its_cores() -> None:
 def test_free_memory_is_part_of_all() -> None:
     total, available = machine.memory()
     assert 0 < available < total
+
+
+@pytest.mark.parametrize(("gibibytes", "share"), [(8, 2 / 3), (16, 2 / 3), (32, 2 / 3), (36, 3 / 4), (96, 3 / 4)])
+def test_metal_recommends_a_share_of_a_macs_memory(gibibytes: int, share: float) -> None:
+    """As such machines report recommendedMaxWorkingSetSize: 5.33, 10.67, 21.33, 27 and 72 GiB."""
+    assert machine.metal_memory(gibibytes * 2**30) / 2**30 == pytest.approx(gibibytes * share, abs=0.01)
+
+
+def test_processes_share_the_systems_memory_but_each_has_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: (32 * 2**30, 2**30))
+    assert machine.machine(cpu_only=True).room(4) == machine.Room(8 * 2**30, "machine")
+    assert machine.Machine("a GPU", 1e12, own_memory=24 * 2**30).room(4) == machine.Room(24 * 2**30, "device")
+    mac = apple("Apple M2 Max").room(1)
+    assert mac.keeps_scores and mac.forgets_dropout and mac.owner == "device"
+    assert (mac.largest_batch(512), mac.largest_batch(2048)) == (8, 0)
+    assert machine.Room(1, "machine").largest_batch(2048) is None

@@ -6,7 +6,7 @@ import pytest
 
 from engine import machine
 from engine.contract import protocol as p
-from engine.contract.adjustments import Adjustments, write_adjustments
+from engine.contract.adjustments import Adjustments, next_smaller, write_adjustments
 from engine.contract.config import TrainingConfig
 from engine.contract.journal import JournalWriter
 from engine.contract.run_dir import RunDir, Workspace, create_run
@@ -79,12 +79,25 @@ def test_a_long_journal_is_read_at_its_end_only(workspace: Workspace) -> None:
 
 def test_runs_without_steps_with_other_settings_or_damaged_are_passed_over(workspace: Workspace) -> None:
     a_run(workspace, "empty", [])
-    write_adjustments(a_run(workspace, "split", [1.0, 1.0]), Adjustments(gradient_checkpointing="full"))
+    smaller = next_smaller(CONFIG)
+    assert smaller
+    write_adjustments(a_run(workspace, "split", [1.0, 1.0]), smaller)
     a_run(workspace, "torn", [1.0, 1.0]).config_file.write_text("{")
     together = {"num_processes": 2, "gradient_accumulation_steps": 2}
     a_run(workspace, "of_several_processes", [1.0, 1.0], CONFIG.model_copy(update=together))
     create_run(workspace, "not_begun", CONFIG)
     assert measured_here(workspace) == []
+
+
+def test_a_run_counts_for_what_it_made_of_auto(workspace: Workspace) -> None:
+    auto = TrainingConfig(train_batch_size="auto", gradient_accumulation_steps=8, gradient_checkpointing="auto")
+    run = a_run(workspace, "auto", [2.0, 2.0], auto)
+    chosen = Adjustments(
+        train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="full", why="auto: it fits"
+    )
+    write_adjustments(run, chosen)
+    (found,) = measured_here(workspace)
+    assert (found.work.train_batch_size, found.work.gradient_checkpointing, found.seconds) == (4, "full", 1.0)
 
 
 def test_the_newest_comes_first(workspace: Workspace) -> None:

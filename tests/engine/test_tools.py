@@ -147,7 +147,7 @@ def test_sample_draws_three_pictures_with_an_adapter(started: dict[str, Started]
 
 def drawn(prepared: Prepared, wanted: list[tuple[str, int]]) -> list[Any]:
     """The pictures of the model in this process."""
-    base, settings = prepared.base, ImageSettings.of(prepared.config, prepared.device, prepared.config.train_batch_size)
+    base, settings = prepared.base, ImageSettings.of(prepared.config, prepared.device, prepared.config.micro_batch_size)
     made = generate(base.unet, base, prepared.data.embeddings, wanted, settings, prepared.device, lambda *_: None)
     return [np.asarray(picture.image).astype(int) for picture in made]
 

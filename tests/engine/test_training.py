@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from engine import export
+from engine import export, machine
 from engine.contract import protocol as p
 from engine.contract.adjustments import read_adjustments
 from engine.contract.config import TrainingConfig
+from engine.contract.describe import describe
 from engine.contract.errors import DataError, TrainingError
 from engine.contract.run_dir import RunDir, Workspace, create_run
 from engine.inbox import Inbox
@@ -124,6 +125,46 @@ def test_what_memory_taught_holds_for_the_next_worker(bench: Callable[..., Bench
     again.train()
     assert again.of(p.MicroBatchChanged) == []
     assert again.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
+def test_what_auto_became_is_told_kept_and_resumed_exactly_also_where_memory_has_become_less(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_by_hand = bench(gradient_checkpointing="none")
+    set_by_hand.train()
+    run = bench(train_batch_size="auto", gradient_accumulation_steps=4, gradient_checkpointing="auto")
+    run.answers[p.StepCompleted] = lambda _: run.commands.put(p.Request(p.Stop(save=True)))
+    run.train()
+    (told,) = run.of(p.TrainingPrepared)
+    assert (told.train_batch_size, told.gradient_accumulation_steps, told.gradient_checkpointing) == (4, 1, "none")
+    assert told.memory_reason.startswith("auto: about ")
+    assert "micro-batches of 4 x 1, gradient_checkpointing none (auto: about" in describe(told)
+    monkeypatch.setattr(machine, "memory", lambda: (2**30, 2**20))
+    again = Bench(run.run, run.log_dir)
+    again.train()
+    assert again.of(p.TrainingPrepared)[0].train_batch_size == 4
+    for name, weight in set_by_hand.adapter().items():
+        assert torch.equal(again.adapter()[name], weight)
+
+
+def test_memory_that_runs_out_after_auto_was_chosen_makes_the_choice_smaller(
+    bench: Callable[..., Bench], attention: Attention
+) -> None:
+    attention.fault = out_of_memory(above=1)
+    run = bench(train_batch_size="auto", gradient_accumulation_steps=4)
+    run.train()
+    told = [(e.train_batch_size, e.gradient_accumulation_steps) for e in run.of(p.MicroBatchChanged)]
+    assert told == [(2, 2), (1, 4)]
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
+def test_a_run_that_fits_badly_is_warned_of(bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: (2**20, 2**20))
+    run = bench(train_batch_size="auto", gradient_accumulation_steps=4, gradient_checkpointing="auto")
+    run.train()
+    (warning,) = run.of(p.WarningRaised)
+    assert warning.what == "Memory may run out" and "nothing fits well into the machine's 1.0 MiB" in warning.why
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
 
 
 def test_out_of_memory_in_the_optimizer_goes_back_instead_of_stepping_twice(

@@ -33,6 +33,8 @@ def draft() -> ConfigDraft:
         ("lora_target_modules", (), "needs at least one entry"),
         ("run_name", "-x", "begins with a letter or digit"),
         ("device", "tpu", "must be 'auto'"),
+        ("train_batch_size", "0", "must be at least 1, or auto"),
+        ("train_batch_size", "many", "must be a whole number, or auto"),
     ],
 )
 def test_each_error_stands_at_its_setting_in_plain_words(
@@ -49,7 +51,10 @@ def test_each_error_stands_at_its_setting_in_plain_words(
     ("values", "names"),
     [
         ({"lr_warmup_steps": "5000"}, {"lr_warmup_steps", "max_train_steps"}),
-        ({"device": "mps", "lora_dropout": "0.1"}, {"lora_dropout", "gradient_checkpointing"}),
+        (
+            {"device": "mps", "lora_dropout": "0.1", "gradient_checkpointing": "full"},
+            {"lora_dropout", "gradient_checkpointing"},
+        ),
         ({"lr_scheduler": "polynomial", "learning_rate": "1e-9"}, {"lr_scheduler", "learning_rate"}),
         ({"validation_prompts": ()}, {"num_validation_images", "validation_prompts"}),
     ],

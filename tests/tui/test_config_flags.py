@@ -3,13 +3,14 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 import pytest
 
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import load_config
 from engine.contract.errors import ConfigError
+from engine.contract.setting_rules import kinds
 from tui.config_flags import CommandParser, add_setting_flags, bounds, settings_from
 
 # A value for each setting that is not its default.
@@ -131,7 +132,13 @@ def test_help_tells_each_setting_once_with_bounds_unit_and_default(parser: Comma
         assert text.count(f" --{name} ") >= 1, name
         assert " ".join(str(field.description).split())[:20] in text, name
     assert "[unit: samples; 1 to 256; default: 2]" in text
+    assert "--train_batch_size {auto,INTEGER} Samples in one micro-batch" in text
     assert "--train-batch-size" not in text
+
+
+def test_a_number_may_be_the_word_auto(parser: CommandParser, empty: Path) -> None:
+    assert load_config(empty, typed(parser, "--train_batch_size", "auto")).train_batch_size == "auto"
+    assert load_config(empty, typed(parser, "--train-batch-size", "3")).train_batch_size == 3
 
 
 @pytest.mark.parametrize(
@@ -151,6 +158,5 @@ def test_bounds_in_words(name: str, told: str) -> None:
 
 def test_every_number_tells_its_bounds() -> None:
     for name, field in TrainingConfig.model_fields.items():
-        kinds = {field.annotation, *get_args(field.annotation)}
-        if {int, float} & kinds and get_origin(field.annotation) is not list:
+        if {int, float} & kinds(field) and get_origin(field.annotation) is not list:
             assert " to " in bounds(field), name

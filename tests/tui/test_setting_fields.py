@@ -30,7 +30,9 @@ def test_each_setting_has_the_control_that_fits_its_type() -> None:
     assert kinds["validation_prompts"] == "texts"
     assert kinds["snr_gamma"] == "text"
     assert FIELDS["snr_gamma"].may_be_empty
-    assert FIELDS["gradient_checkpointing"].choices == ("none", "attention", "full")
+    assert FIELDS["gradient_checkpointing"].choices == ("auto", "none", "attention", "full")
+    assert kinds["train_batch_size"] == "text"
+    assert FIELDS["train_batch_size"].bounds == "1 to 256"
     assert FIELDS["resolution"].bounds == "32 to 2,048, a multiple of 8"
     assert FIELDS["run_name"].bounds == ""
 

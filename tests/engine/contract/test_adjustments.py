@@ -46,7 +46,7 @@ def test_every_next_one_is_smaller_keeps_the_effective_batch_and_there_is_a_last
         following = apply(present, adjustments)
         assert following.effective_batch_size == present.effective_batch_size
         if following.gradient_checkpointing == present.gradient_checkpointing:
-            assert following.train_batch_size <= present.train_batch_size // 2
+            assert following.micro_batch_size <= present.micro_batch_size // 2
         else:
             assert following.train_batch_size == present.train_batch_size
             assert MODES.index(following.gradient_checkpointing) > MODES.index(present.gradient_checkpointing)
@@ -73,6 +73,19 @@ def test_where_the_setting_has_a_bound_the_next_mode_comes_earlier() -> None:
 
 def test_what_is_wrong_on_a_device_is_not_tried() -> None:
     assert next_smaller(config(1, 8, device="mps", lora_dropout=0.1)) is None
+
+
+def test_from_auto_a_run_that_died_before_it_chose_goes_to_less_memory() -> None:
+    auto = TrainingConfig(train_batch_size="auto", gradient_accumulation_steps=8, gradient_checkpointing="auto")
+    assert numbers(next_smaller(auto)) == (1, 8, "attention")
+
+
+def test_what_was_chosen_for_auto_is_made_smaller_like_any_other() -> None:
+    auto = TrainingConfig(train_batch_size="auto", gradient_accumulation_steps=8)
+    chosen = Adjustments(train_batch_size=4, gradient_accumulation_steps=2, gradient_checkpointing="none", why="auto")
+    assert numbers(next_smaller(apply(auto, chosen))) == (2, 4, "none")
+    with pytest.raises(ConfigError, match="does not fit"):
+        apply(auto, chosen.model_copy(update={"gradient_accumulation_steps": 3}))
 
 
 def test_nothing_is_adjusted_until_something_was_written(tmp_path: Path) -> None:

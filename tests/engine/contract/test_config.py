@@ -11,30 +11,32 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from engine.contract.config import Group, TrainingConfig
+from engine.contract.setting_rules import kinds, rules
 
 FIELDS = TrainingConfig.model_fields
-NUMBERS = [name for name, field in FIELDS.items() if {int, float} & {field.annotation, *get_args(field.annotation)}]
+NUMBERS = [name for name, field in FIELDS.items() if {int, float} & kinds(field)]
 
 
 def limits(field: FieldInfo) -> dict[type, Any]:
-    return {type(rule): rule for rule in field.metadata}
+    return {type(rule): rule for rule in rules(field)}
 
 
 def is_whole(field: FieldInfo) -> bool:
-    return field.annotation is int
+    return int in kinds(field)
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
     """Values that a field allows."""
     field = FIELDS[name]
     if name in NUMBERS:
-        rules = limits(field)
-        low = rules[Ge].ge if Ge in rules else rules[Gt].gt
-        high = rules[Le].le if Le in rules else rules[Lt].lt
+        found = limits(field)
+        low = found[Ge].ge if Ge in found else found[Gt].gt
+        high = found[Le].le if Le in found else found[Lt].lt
         if is_whole(field):
-            step = rules[MultipleOf].multiple_of if MultipleOf in rules else 1
-            return st.integers(low // step, high // step).map(lambda count: count * step)
-        return st.floats(low, high, exclude_min=Gt in rules, exclude_max=Lt in rules)
+            step = found[MultipleOf].multiple_of if MultipleOf in found else 1
+            whole = st.integers(low // step, high // step).map(lambda count: count * step)
+            return st.just("auto") | whole if Literal["auto"] in kinds(field) else whole
+        return st.floats(low, high, exclude_min=Gt in found, exclude_max=Lt in found)
     if field.annotation is bool:
         return st.booleans()
     if get_origin(field.annotation) is Literal:
@@ -48,7 +50,7 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
     changes = {"lr_warmup_steps": min(settings["lr_warmup_steps"], settings["max_train_steps"])}
-    if settings["device"] == "mps" and settings["gradient_checkpointing"] != "none":
+    if settings["device"] == "mps" and settings["gradient_checkpointing"] in {"attention", "full"}:
         changes["lora_dropout"] = 0.0
     if settings["device"] == "mps" or settings["gradient_accumulation_steps"] % settings["num_processes"]:
         changes["num_processes"] = 1
@@ -84,16 +86,17 @@ def test_every_default_keeps_its_own_bounds(name: str) -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_is_bounded_on_both_sides_and_the_bounds_hold(name: str) -> None:
-    rules = limits(FIELDS[name])
-    assert len({Ge, Gt} & set(rules)) == 1 and len({Le, Lt} & set(rules)) == 1
+    found = limits(FIELDS[name])
+    assert len({Ge, Gt} & set(found)) == 1 and len({Le, Lt} & set(found)) == 1
     beyond = [
-        rules[Ge].ge - 1 if Ge in rules else rules[Gt].gt,
-        rules[Le].le + 1 if Le in rules else rules[Lt].lt,
+        found[Ge].ge - 1 if Ge in found else found[Gt].gt,
+        found[Le].le + 1 if Le in found else found[Lt].lt,
     ]
     for value in beyond:
         with pytest.raises(ValidationError) as caught:
             TrainingConfig.model_validate({name: value})
-        assert caught.value.errors()[0]["loc"] == (name,)
+        (fault,) = caught.value.errors()
+        assert fault["loc"][0] == name
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -116,7 +119,10 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
     [
         ({"lr_warmup_steps": 11, "max_train_steps": 10}, ["lr_warmup_steps", "max_train_steps"]),
         ({"lr_scheduler": "polynomial", "learning_rate": 1e-7}, ["lr_scheduler", "learning_rate"]),
-        ({"device": "mps", "lora_dropout": 0.1}, ["lora_dropout", "gradient_checkpointing", "mps"]),
+        (
+            {"device": "mps", "lora_dropout": 0.1, "gradient_checkpointing": "full"},
+            ["lora_dropout", "gradient_checkpointing", "mps"],
+        ),
         ({"device": "mps", "num_processes": 2}, ["num_processes", "mps"]),
         ({"num_processes": 3}, ["gradient_accumulation_steps 8", "num_processes to a number that divides", "16"]),
         ({"num_processes": 16}, ["num_processes", "train_batch_size 1 and gradient_accumulation_steps 16"]),
@@ -139,6 +145,7 @@ def test_contradictions_are_refused_by_name(settings: dict[str, Any], names: lis
     [
         {"lr_warmup_steps": 10, "max_train_steps": 10},
         {"device": "mps", "lora_dropout": 0.1, "gradient_checkpointing": "none"},
+        {"device": "mps", "lora_dropout": 0.1, "gradient_checkpointing": "auto"},
         {"device": "cpu", "lora_dropout": 0.1},
         {"device": "cuda", "num_processes": 8},
         {"validation_prompts": [], "num_validation_images": 0},
@@ -151,6 +158,14 @@ def test_what_only_looks_like_a_contradiction_is_taken(settings: dict[str, Any])
 
 def test_the_effective_batch_is_batch_size_times_accumulation() -> None:
     assert TrainingConfig(train_batch_size=3, gradient_accumulation_steps=5).effective_batch_size == 15
+
+
+def test_auto_counts_micro_batches_of_one() -> None:
+    config = TrainingConfig(train_batch_size="auto", gradient_accumulation_steps=12)
+    assert (config.micro_batch_size, config.effective_batch_size, config.checkpointing_mode) == (1, 12, "none")
+    with pytest.raises(ValidationError) as caught:
+        TrainingConfig.model_validate({"train_batch_size": "automatic"})
+    assert len(caught.value.errors()) == 1
 
 
 def test_a_config_cannot_be_changed() -> None:
