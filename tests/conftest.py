@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from engine.contract.config import TrainingConfig
 from engine.contract.run_dir import Workspace
+
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no test is about time
+settings.load_profile("any machine")
 
 if TYPE_CHECKING:  # torch is not imported at the top: tests of the console must not pay for it
     from engine.preparation import Prepared

@@ -1,5 +1,6 @@
 """Every path name of a run, and how runs are created, listed, found and locked."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -208,7 +209,11 @@ def list_runs(workspace: Workspace) -> list[RunDir]:
 
 def _last_start(run: RunDir) -> float:
     """When a supervisor last took the lock, seconds since 1970; until the first one did, when the run was created."""
-    return max(path.stat().st_mtime for path in (run.config_file, run.lock) if path.exists())
+    moments = [0.0]
+    for path in (run.config_file, run.lock):
+        with contextlib.suppress(OSError):  # not there yet, or the run is just being removed
+            moments.append(path.stat().st_mtime)
+    return max(moments)
 
 
 def find_run(workspace: Workspace, name_or_path: str) -> RunDir:
