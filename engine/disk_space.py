@@ -9,15 +9,13 @@ from typing import TypeVar
 from safetensors import SafetensorError
 
 from engine.contract.config import TrainingConfig
-from engine.contract.errors import TrainingError
 from engine.contract.protocol import WarningRaised
 from engine.contract.run_dir import RunDir
 from engine.dataset import read_dataset
-from engine.estimate import disk_need, model_bytes
+from engine.estimate import disk_parts, model_bytes, shortage
 from engine.inbox import Emit, Inbox
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-GIB = 2**30
 
 Result = TypeVar("Result")
 
@@ -30,16 +28,9 @@ def require_room(run: RunDir, config: TrainingConfig) -> None:
     folder = Path(config.train_data_dir)
     if any(run.checkpoints.glob("checkpoint-*")) or not folder.is_dir():
         return
-    samples = len(read_dataset(folder).samples)
-    need = disk_need(config, model_bytes(config.pretrained_model_name_or_path), samples)
-    free = shutil.disk_usage(run.path).free
-    if need > free:
-        raise TrainingError(
-            f"The disk has too little room: the run needs about {need / GIB:.1f} GiB, {free / GIB:.1f} GiB are free",
-            f"Cache of {samples} samples, {config.checkpoints_total_limit} checkpoints, images"
-            + (", merged pipeline." if config.save_final_pipeline else "."),
-            "Make room, or lower checkpoints_total_limit or num_validation_images, or set save_final_pipeline false.",
-        )
+    need = disk_parts(config, model_bytes(config.pretrained_model_name_or_path), len(read_dataset(folder).samples))
+    if error := shortage(config, need, shutil.disk_usage(run.path).free):
+        raise error
 
 
 def is_full(error: Exception) -> bool:

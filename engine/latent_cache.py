@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.contract.errors import DataError, ModelError
@@ -212,7 +212,8 @@ class EmbeddingCache:
         missing = self._missing(list(dict.fromkeys(texts)), progress)
         if not missing:
             return
-        self._encoder.to(device)
+        encoder: nn.Module = self._encoder  # transformers types its own `to` wrongly
+        encoder.to(device)
         fresh: dict[str, Tensor] = {}
         try:
             for done, (key, text) in enumerate(missing.items()):
@@ -223,7 +224,7 @@ class EmbeddingCache:
                     fresh = {}
         finally:
             self._tensors.add(fresh)
-            self._encoder.to("cpu")
+            encoder.to("cpu")
         progress(len(missing), len(missing))
 
     def _missing(self, texts: Sequence[str], progress: Progress) -> dict[str, str]:

@@ -10,12 +10,13 @@ from typing import Any
 
 from engine import device as devices
 from engine import tool
-from engine.contract import generated
+from engine.contract import adjustments, generated
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import TrainingError
 from engine.contract.generated import GeneratedPicture
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import Workspace
+from engine.fitting import fit
 from engine.latent_cache import EmbeddingCache
 from engine.lora import load_adapter_file
 from engine.model import BaseModel
@@ -43,7 +44,8 @@ def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Nam
 
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    settings = ImageSettings.of(config, device, config.micro_batch_size)
+    way = adjustments.apply(config, fit(config, devices.room(device, processes=1)).adjustments)
+    settings = ImageSettings.of(config, device, way.micro_batch_size)
     pictures: list[GeneratedPicture] = []
     for made in _drawn(base, embeddings, wanted, settings, device, phases("denoising")):
         pictures.append(_saved(made, folder, settings, base.source, arguments))

@@ -14,7 +14,7 @@ from engine.bench import Row, gradient_difference, matrix_rate, recommended
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import DeviceError
 from engine.contract.run_dir import Workspace
-from engine.measured_pace import Work, read_preflights
+from engine.measured_pace import Measured, Work, read_preflights
 from engine.preparation import Prepared
 from engine.trainer import Trainer
 
@@ -34,7 +34,7 @@ def test_every_mode_is_timed_and_kept_and_the_fastest_is_recommended(
     out = capsys.readouterr().out
     rows = {line.split()[0]: line.split() for line in out.splitlines() if " fp32 " in line and "GiB" in line}
     assert list(rows) == ["full", "attention", "none"]
-    kept = {one.work.gradient_checkpointing: one for one in read_preflights(tiny_workspace)}
+    kept: dict[str, Measured] = {one.work.gradient_checkpointing: one for one in read_preflights(tiny_workspace)}
     assert kept.keys() == rows.keys()
     for mode, row in rows.items():
         changed = config.model_copy(update={"gradient_checkpointing": mode})

@@ -1,10 +1,13 @@
 """The estimate of a run as the console asks for it: figures, where the time comes from, and what stands in the way."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from engine import device as devices
 from engine import machine
 from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
@@ -13,6 +16,7 @@ from engine.contract.journal import JournalWriter
 from engine.contract.run_dir import Workspace, create_run
 from engine.control import Estimate, estimate, resolve
 from engine.demo.drawing import draw_dataset
+from engine.fitting import fit
 from engine.measured_pace import keep_measurement
 
 
@@ -44,6 +48,15 @@ def test_nothing_stands_in_the_way_of_the_demo(
     assert found.disk_free > found.disk.total
     assert found.memory.parts.total < found.memory.limit
     assert found.memory.limit_of == "machine"
+
+
+def test_a_disk_with_too_little_room_stands_in_the_way_with_what_takes_most_of_it(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_600_000))
+    (obstacle,) = estimate(workspace, demo_config(num_validation_images=256, save_final_pipeline=False)).obstacles
+    assert obstacle.setting == "num_validation_images"
+    assert "2.5 MiB are free" in obstacle.error.what and "images" in obstacle.error.why
 
 
 def test_time_is_computed_from_operations_where_nothing_was_measured(
@@ -141,3 +154,28 @@ def test_the_cpu_is_assumed_where_it_is_asked_for(
     assert "NVIDIA" in estimate(workspace, demo_config()).duration.source
     assert "CPU" in estimate(workspace, demo_config(device="cpu")).duration.source
     machine.machine.cache_clear()
+
+
+def test_what_auto_would_become_is_told_with_its_reason_and_estimated(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = demo_config(train_batch_size="auto", gradient_accumulation_steps=24, gradient_checkpointing="auto")
+    assert estimate(workspace, demo_config()).chosen.why == ""
+    found = estimate(workspace, config)
+    assert found.effective_batch == 24
+    assert (found.chosen.train_batch_size, found.chosen.gradient_checkpointing) == (24, "none")
+    assert found.chosen.why.startswith("auto: about ")
+    set_by_hand = demo_config(train_batch_size=24, gradient_accumulation_steps=1, gradient_checkpointing="none")
+    assert estimate(workspace, set_by_hand).memory == found.memory
+    monkeypatch.setattr(machine, "memory", lambda: (720 * 2**20, 2**20))
+    smaller = estimate(workspace, config)
+    assert smaller.chosen.train_batch_size != 24
+    assert smaller.memory.parts.total < found.memory.parts.total
+
+
+def test_the_console_and_the_worker_choose_the_same(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    config = demo_config(train_batch_size="auto", gradient_accumulation_steps=24, gradient_checkpointing="auto")
+    device = devices.choose_device("auto")
+    assert estimate(workspace, config).chosen == fit(resolve(workspace, config), devices.room(device, 1)).adjustments
