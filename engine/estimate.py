@@ -15,7 +15,7 @@ SD15_BYTES = round((3.20 + 0.46 + 0.31) * GIB)  # UNet, text encoder and VAE in 
 SMALL_MODEL = GIB  # bytes; nothing of SD 1.5's size fits in less, even in fp16
 SD15_ENCODERS = round((0.46 + 0.31) * GIB)
 LIBRARIES = round(0.6 * GIB)  # Python with torch, diffusers and what they load, and their work buffers
-HEAP = 1.5  # bytes of a process for one of an activation on a CPU: what malloc leaves unused between small ones
+HEAP = 1.4  # bytes of a process for one of an activation on a CPU: what malloc leaves unused between small ones
 BYTES = {"no": 4, "fp16": 2, "bf16": 2}  # of one weight of the base model
 # One training step of a sample in forward passes: the backward pass, and what is computed twice. 1,718, 1,778 and 2,368
 # GFLOP where a forward pass of SD 1.5 at 512 px has 803.

@@ -93,8 +93,8 @@ class TrainingConfig(BaseModel):
     # The tags keep a wrong number from being told twice, the second time as not being auto.
     train_batch_size: Annotated[Auto | MicroBatchSize, Discriminator(_auto_word)] = setting(
         2, group="training", title="Batch size", unit="samples", may_change_on_resume=True,
-        help="Samples in one micro-batch; memory grows with it. auto counts micro-batches of one and joins as many as "
-        "are fastest and fit into memory; the effective batch is then the accumulation.",
+        help="Samples in one micro-batch. auto takes as many as fit into memory; the accumulation then counts samples "
+        "and is the effective batch.",
     )  # fmt: skip
     gradient_accumulation_steps: int = setting(
         8, group="training", title="Accumulation", unit="micro-batches", ge=1, le=4096, may_change_on_resume=True,
@@ -218,8 +218,8 @@ class TrainingConfig(BaseModel):
         Literal["auto", "none", "attention", "full"], BeforeValidator(_checkpointing_mode)
     ] = setting(
         "auto", group="hardware", title="Checkpointing", may_change_on_resume=True,
-        help="What is computed twice to save memory: none, attention (only long attention products, 4 % more work), "
-        "full (whole blocks, 38 % more), or auto: the fastest that fits. true means attention, false means none.",
+        help="What is computed twice to save memory: none, attention (4 % more work), full blocks (38 % more), or "
+        "auto, the fastest that fits. true means attention, false means none.",
     )  # fmt: skip
     num_processes: int = setting(
         1, group="hardware", title="Processes", ge=1, le=64, may_change_on_resume=True,

@@ -7,10 +7,11 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import activations
-from engine.attention import RecomputedAttention, recomputed_product, set_gradient_checkpointing
+from engine.attention import recomputed_product, set_gradient_checkpointing
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.lora import adapter_state, add_adapter, load_adapter_state
 
@@ -80,18 +81,18 @@ def test_only_long_self_attention_is_computed_again(unet: UNet2DConditionModel) 
 
 
 @pytest.mark.parametrize("mode", ["attention", "full"])
+@pytest.mark.parametrize("kernel", [SDPBackend.FLASH_ATTENTION, SDPBackend.MATH], ids=["fused", "scores kept"])
 def test_scores_of_a_few_heads_at_a_time_make_the_same_gradients(
-    unet: UNet2DConditionModel, mode: CheckpointingMode, monkeypatch: pytest.MonkeyPatch
+    unet: UNet2DConditionModel, mode: CheckpointingMode, kernel: SDPBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, plain, _ = step(unet, 32)
     monkeypatch.setattr(activations, "SCORES_AT_ONCE", 3 * 4 * 1024**2)  # of three heads
-    set_gradient_checkpointing(unet, mode)
-    for processor in unet.attn_processors.values():
-        assert type(processor) is RecomputedAttention
-    _, gradients, _ = step(unet, 32)
+    with sdpa_kernel(kernel):
+        _, plain, _ = step(unet, 32)
+        set_gradient_checkpointing(unet, mode)
+        _, gradients, _ = step(unet, 32)
     assert gradients.keys() == plain.keys()
     for name, gradient in gradients.items():
-        torch.testing.assert_close(gradient, plain[name], rtol=1e-6, atol=1e-6)
+        assert (gradient - plain[name]).norm() <= 1e-4 * plain[name].norm(), name  # products of another shape round
 
 
 def test_never_more_heads_at_a_time_than_their_scores_have_room() -> None:
