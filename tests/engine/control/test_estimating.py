@@ -54,7 +54,9 @@ def test_a_disk_with_too_little_room_stands_in_the_way_with_what_takes_most_of_i
     workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_600_000))
-    (obstacle,) = estimate(workspace, demo_config(num_validation_images=256, save_final_pipeline=False)).obstacles
+    (obstacle,) = estimate(
+        workspace, demo_config(num_validation_images=256, validation_steps=1, save_final_pipeline=False)
+    ).obstacles
     assert obstacle.setting == "num_validation_images"
     assert "2.5 MiB are free" in obstacle.error.what and "images" in obstacle.error.why
 
