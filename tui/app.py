@@ -15,6 +15,10 @@ from tui.settings import Settings, settings_folder
 from tui.terminal import prepare_colours
 from tui.wording import state_words
 
+# How often Python looks for garbage: among what is new as always, but through all that was ever made next to never. That
+# takes a tenth of a second, in which no key is answered, and finds nothing: Textual leaves little, screens stay.
+SEARCHES = (700, 10, 1000)
+
 
 def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = False, images: str | None = None) -> int:
     """Show the console until the user leaves: on a run, or on all runs of a workspace if none is given.
@@ -36,7 +40,8 @@ def open_console(workspace: Workspace, run: RunDir | None, readonly: bool = Fals
     app.round_colours(app.console.color_system)
     if settings.theme is None and "TEXTUAL_THEME" not in os.environ and not app.no_color:
         app.theme = first_theme(app.console.color_system)
-    gc.freeze()  # a search through all of it would hold up a key by some hundredths of a second
+    gc.freeze()
+    gc.set_threshold(*SEARCHES)
     gc.enable()
     app.run()
     if app.run_dir is None:

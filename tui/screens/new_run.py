@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from textual import events, on
 from textual.containers import Container, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Select
 
@@ -26,6 +27,7 @@ from tui.widgets.start_bar import StartBar
 from tui.widgets.tool_report import ToolReport
 
 WIDE = 120  # columns from which the estimate stands beside the form
+PAUSE = 0.1  # seconds without a key after which signs, errors and buttons follow; laying them out would hold up a key
 
 
 class NewRunScreen(TryingScreen):
@@ -38,6 +40,7 @@ class NewRunScreen(TryingScreen):
         super().__init__(workspace)
         self._obstacles: dict[str, str] = {}  # by setting: why the run would end at once
         self._is_judged = False  # whether an estimate has looked at these settings, or at those before a small change
+        self._soon: Timer | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Source on top, form and estimate in the middle, buttons and keys below."""
@@ -76,7 +79,9 @@ class NewRunScreen(TryingScreen):
         """Check the whole, since settings may contradict each other."""
         self._obstacles.pop(message.name, None)  # it may be gone; the next estimate tells
         self.draft.put({message.name: message.value})
-        self._show_checked()
+        if self._soon:
+            self._soon.stop()
+        self._soon = self.set_timer(PAUSE, self._show_checked)
         self.query_one(EstimatePanel).ask_soon(self.draft.config)
 
     def on_config_source_replaced(self) -> None:

@@ -12,7 +12,7 @@ from tui.widgets.image_view import ImageView
 
 
 class RunCard(Vertical):
-    """Beside the table where the window is wide."""
+    """Beside the table where the window is wide, below it where it is high enough."""
 
     DEFAULT_CSS = """
     RunCard { width: 38; padding: 0 1; border-left: solid $primary 40%; }
