@@ -15,7 +15,7 @@ from tui.settings import Settings, settings_folder
 from tui.terminal import prepare_colours
 from tui.wording import state_words
 
-# How often Python looks for garbage: among what is new as always, but through all that was ever made next to never. That
+# How often Python looks for garbage: among what is new as always, through all that was ever made next to never. That
 # takes a tenth of a second, in which no key is answered, and finds nothing: Textual leaves little, screens stay.
 SEARCHES = (700, 10, 1000)
 
