@@ -1,6 +1,8 @@
 """How commands and events are written as lines of JSON, and read back with every fault noticed."""
 
 import json
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
@@ -28,17 +30,24 @@ class _RecordLine(msgspec.Struct):
 
 
 _Line = TypeVar("_Line", _RequestLine, _RecordLine)
-_REQUEST_LINE, _RECORD_LINE = msgspec.json.Decoder(_RequestLine), msgspec.json.Decoder(_RecordLine)
 _EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event) if kind is not UnknownEvent}
 _COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in get_args(Command)}
 
 
-def _parse(line: str | bytes, decoder: "msgspec.json.Decoder[_Line]") -> _Line:
+def _line_of(kind: type[Event]) -> Any:
+    """A record line that holds this kind of event, and says so in its type."""
+    envelope: list[Any] = [("seq", int), ("time", float), ("data", kind), ("command_id", str | None, None)]
+    return msgspec.defstruct(f"{kind.__name__}Line", envelope, tag_field="type", tag=kind.__name__)
+
+
+# Reads a line of any known kind in one go, told by its type: journals have a hundred thousand lines and more.
+_READ_KNOWN = msgspec.json.Decoder(reduce(or_, map(_line_of, _EVENTS.values()))).decode
+
+
+def _parse(line: str | bytes, kind: type[_Line]) -> _Line:
+    """Any line; json also knows the half of a surrogate pair, as a path in an odd encoding leaves it."""
     try:
-        try:
-            return decoder.decode(line)  # a sixth of the time of json.loads
-        except msgspec.DecodeError:  # json knows the half of a surrogate pair, as a path in an odd encoding leaves it
-            return msgspec.convert(json.loads(line), decoder.type)
+        return msgspec.convert(json.loads(line), kind)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from error
     except ValueError as error:
@@ -68,7 +77,7 @@ def encode_request(request: Request, key: str) -> str:
 
 def decode_request(line: str | bytes) -> tuple[Request, str]:
     """The request and the key it came with. Raises ProtocolError."""
-    message = _parse(line, _REQUEST_LINE)
+    message = _parse(line, _RequestLine)
     if message.type not in _COMMANDS:
         raise ProtocolError(f"unknown type {message.type!r}")
     return Request(_body(message, _COMMANDS[message.type]), message.id), message.key
@@ -81,7 +90,12 @@ def encode_record(record: Record) -> str:
 
 def decode_record(line: str | bytes) -> Record:
     """A journal line. An unknown type becomes an UnknownEvent; raises ProtocolError for anything malformed."""
-    message = _parse(line, _RECORD_LINE)
+    try:
+        known = _READ_KNOWN(line)
+        return Record(known.seq, known.time, known.data, known.command_id)
+    except (msgspec.DecodeError, RecursionError):
+        pass  # it is of another kind, or there is something wrong
+    message = _parse(line, _RecordLine)
     kind = _EVENTS.get(message.type)
     if kind is None:
         event: Event = UnknownEvent(message.type, message.data if isinstance(message.data, dict) else {})
