@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.contract.protocol import Event, PhaseProgressed, ValidationImageSaved, ValidationLossMeasured
 from tui.step_history import StepHistory
 
 WINDOW = 20  # steps over which the pace is averaged: seconds on the demo, two minutes on SD 1.5
@@ -65,3 +66,10 @@ def shares(steps: StepHistory, parts: Mapping[str, float], validation_seconds: f
     validation = validation_seconds / (training + validation_seconds) if training > 0 else 0.0
     shares = [Share(name, seconds / whole * (1 - validation)) for name, seconds in parts.items()]
     return [*shares, Share("validation", validation)]
+
+
+def is_validation(event: Event) -> bool:
+    """Whether an event tells of validation losses or images; the time since the record before it went into them."""
+    if isinstance(event, PhaseProgressed):
+        return event.phase.startswith("validation") and event.done > 0
+    return isinstance(event, ValidationLossMeasured | ValidationImageSaved)

@@ -6,28 +6,19 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.contract import protocol as p
-from engine.contract.describe import describe, level
+from engine.contract.describe import describe
 from engine.contract.journal import JournalReader
 from engine.contract.run_dir import RunDir
 from engine.contract.run_state import RunState
 from tui import pace
 from tui.phase_pace import PhasePace
+from tui.run_log import LogLine, log_line
 from tui.step_history import StepHistory
 
 LOG_LINES = 5000
 MEMORY_SAMPLES = 200  # the worker takes one every two seconds: more than the last five minutes
 NOT_OF_THE_WORKER = p.WorkerStalled | p.CommandAccepted | p.CommandRejected | p.LogRecorded  # or not surely
 Setback: TypeAlias = p.MicroBatchChanged | p.WorkerDied | p.StepSkipped
-SHOWN_ELSEWHERE = p.StepCompleted | p.StepTimed | p.PhaseProgressed | p.MemorySampled | p.ValidationImageSaved
-
-
-@dataclass
-class LogLine:
-    """A line of the console's log."""
-
-    time: float
-    level: p.Level
-    text: str
 
 
 @dataclass(frozen=True)
@@ -92,12 +83,27 @@ class RunView:
         """Take one record into account; records come in the order of their numbers."""
         event, since_last = record.event, record.time - self.last_time
         self.last_seq, self.last_time = record.seq, record.time
-        if isinstance(event, p.StepCompleted):  # most records are: what follows would find nothing else to do
-            self.stalled_since = None
-            self.steps.append(event)
-            return
-        self._remember(record)
-        if is_validation(event) and self.state is RunState.RUNNING:
+        match event:  # what comes with the steps is most of a journal, and nothing else is to be done about it
+            case p.StepCompleted():
+                self.steps.append(event)
+            case p.MemorySampled():
+                self.memory = event
+                self.first_memory = self.first_memory or event
+                self.memory_samples.append((record.time, event))
+            case p.StepTimed():
+                self.timed = event
+            case _:
+                self._take_in(record, since_last)
+                return
+        self.stalled_since = None
+
+    def _take_in(self, record: p.Record, since_last: float) -> None:
+        """What comes now and then: a line in the log, and what it changes."""
+        event = record.event
+        if line := log_line(record):
+            self.log.append(line)
+            self.logged += 1
+        if pace.is_validation(event) and self.state is RunState.RUNNING:
             self.validation_seconds += max(since_last, 0.0)
         if not isinstance(event, NOT_OF_THE_WORKER):
             self.stalled_since = None
@@ -126,8 +132,6 @@ class RunView:
                 self.prepared = event
             case p.RunResumed():
                 self._take_back(event.from_step)
-            case p.StepTimed():
-                self.timed = event
             case p.ValidationLossMeasured():
                 self.validation_losses = [one for one in self.validation_losses if one.step != event.step] + [event]
             case p.ValidationImageSaved():
@@ -139,10 +143,6 @@ class RunView:
                 self.checkpoints = [c for c in self.checkpoints if c.path != event.path]
             case p.AdapterExported():
                 self.exported = event.paths
-            case p.MemorySampled():
-                self.memory = event
-                self.first_memory = self.first_memory or event
-                self.memory_samples.append((record.time, event))
             case p.MicroBatchChanged() | p.WorkerDied() | p.StepSkipped():
                 self.setbacks.append((self.step, event))
             case p.WarningRaised():
@@ -156,13 +156,6 @@ class RunView:
                 self.failure = event
             case _:
                 pass
-
-    def _remember(self, record: p.Record) -> None:
-        if isinstance(record.event, SHOWN_ELSEWHERE):
-            return  # places of their own on the screen
-        if text := describe(record.event):
-            self.log.append(LogLine(record.time, level(record.event), text))
-            self.logged += 1
 
     def _take_back(self, from_step: int) -> None:
         """Forget what was reported after the step from which training goes on."""
@@ -232,13 +225,6 @@ class RunView:
         training = (self.max_train_steps - self.step) * 60 / steps_per_minute
         each = self.validation_seconds / len(self.validation_losses) if self.validation_losses else 0.0
         return training + each * pace.validations_left(self.step, self.max_train_steps, self.validation_steps)
-
-
-def is_validation(event: p.Event) -> bool:
-    """Whether an event tells of validation losses or images; the time since the record before it went into them."""
-    if isinstance(event, p.PhaseProgressed):
-        return event.phase.startswith("validation") and event.done > 0
-    return isinstance(event, p.ValidationLossMeasured | p.ValidationImageSaved)
 
 
 def new_view(run: RunDir) -> RunView:

@@ -15,7 +15,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from engine.contract.protocol import Level
-from tui.run_view import LOG_LINES, LogLine
+from tui.run_log import LogLine
+from tui.run_view import LOG_LINES
 
 SIGNS: dict[Level, str] = {"info": " ", "warning": "!", "error": "✗"}
 STAMP_WIDTH = len("10:15:00 ! ")
