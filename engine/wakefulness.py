@@ -31,6 +31,6 @@ class Wakefulness:
 
     def _end(self) -> None:
         if self._process:
-            self._process.terminate()
+            self._process.kill()  # it has nothing to end, and a signal that can be ignored would be waited for
             self._process.wait()
             self._process = None

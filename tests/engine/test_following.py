@@ -1,8 +1,9 @@
 """The main process of a run and one that follows it, threads here: what meets one of them, both have to answer."""
 
 import queue
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ class Pair:
 
     def adapter(self) -> dict[str, torch.Tensor]:
         return load_file(self.run.lora_weights / "adapter_model.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """A process that follows ignores SIGTERM from then on, and hands that down; this one is not to."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
