@@ -44,7 +44,9 @@ class Series:
 
     def total(self, first: int = 0, last: int | None = None) -> float:
         """The sum of the finite values from index `first` up to, not including, `last`, or to the end."""
-        return sum(self._finite(first, len(self) if last is None else last))
+        values = self._values[first:last]
+        total = sum(values)
+        return total if math.isfinite(total) else sum(filter(math.isfinite, values))
 
     def extremes(self, first: int, last: int) -> tuple[float, float] | None:
         """Least and greatest finite value from index `first` up to, not including, `last`; None if there is none."""

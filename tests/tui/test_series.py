@@ -52,3 +52,9 @@ def test_a_sample_is_small_and_finite() -> None:
     sample = series.sample(0, 3000, 100)
     assert 50 <= len(sample) <= 200
     assert all(map(math.isfinite, sample))
+
+
+@given(VALUES, ENDS)
+def test_a_total_is_that_of_the_finite_values(values: list[float], ends: tuple[int, int]) -> None:
+    finite = [value for value in values[slice(*ends)] if math.isfinite(value)]
+    assert series_of(values).total(*ends) == sum(finite)
