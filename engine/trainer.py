@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
 
+from engine import device as devices
 from engine.attention import set_gradient_checkpointing
 from engine.checkpoint import TrainingState
 from engine.contract.config import TrainingConfig
@@ -53,6 +55,7 @@ class Trainer:
             betas=(config.adam_beta1, config.adam_beta2),
             weight_decay=config.adam_weight_decay,
             eps=config.adam_epsilon,
+            fused=devices.fuses_adamw(prepared.device),
         )
         # evaluation_mode leaves DistributedDataParallel away: a step adds up the gradients of all processes just once
         self.unet = self.accelerator.prepare_model(prepared.base.unet, evaluation_mode=True)
@@ -77,7 +80,8 @@ class Trainer:
             for numbers in self._micro_batches():
                 held += boundary()
                 clock.skip()
-                self.unet.train()  # a validation at the boundary has left it in evaluation mode
+                if not self.unet.training:  # left so by a validation; asking every module takes milliseconds
+                    self.unet.train()
                 batch = self.data.batch(numbers, self.device)
                 if self.config.lora_dropout:
                     torch.manual_seed(self.config.seed + numbers[0])  # the only draw that torch makes itself
@@ -90,12 +94,13 @@ class Trainer:
                 self.accelerator.backward(loss.sum() / self.config.effective_batch_size)
                 parts.append(loss.detach())
                 clock.lap("backward")
-            losses = torch.cat(parts)
+            found = torch.cat(parts)
             if self.group.size > 1:
                 held += boundary()  # nobody adds up before all have come as far
                 clock.skip()
-                losses = self._add_up(losses)
-            norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+                found = self._add_up(found)
+            before = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+            *losses, norm = torch.cat([found, before.view(1)]).tolist()  # the one time that a GPU is waited for
             if not self._overflowed(losses, norm):
                 break
         else:
@@ -110,9 +115,9 @@ class Trainer:
         return StepCompleted(
             step=self.steps_done,
             epoch=self.data.stream.epoch(self.samples_seen - 1),
-            train_loss=losses.mean().item(),
+            train_loss=sum(losses) / len(losses),
             learning_rate=learning_rate,
-            gradient_norm=norm.item(),
+            gradient_norm=norm,
             seconds=time.perf_counter() - started - held,
         )
 
@@ -166,10 +171,10 @@ class Trainer:
             gradient.copy_(total.view_as(gradient))
         return losses
 
-    def _overflowed(self, losses: torch.Tensor, norm: torch.Tensor) -> bool:
+    def _overflowed(self, losses: list[float], norm: float) -> bool:
         """Whether the step has to be computed again with a lower fp16 loss scale. Raises if that is not the cause."""
-        finite = bool(torch.isfinite(losses).all())
-        if finite and torch.isfinite(norm):
+        finite = all(map(isfinite, losses))
+        if finite and isfinite(norm):
             return False
         if finite and self.accelerator.scaler is not None:
             self.optimizer.step()  # skips the update and halves the scale
@@ -177,15 +182,15 @@ class Trainer:
             return True
         raise self._not_finite(losses, norm)
 
-    def _not_finite(self, losses: torch.Tensor, norm: torch.Tensor) -> NonFiniteError:
+    def _not_finite(self, losses: list[float], norm: float) -> NonFiniteError:
         """Names the samples whose loss is not finite, or all of the step if only a gradient is not."""
         self.optimizer.zero_grad()
         numbers = range(self.samples_seen, self.samples_seen + self.config.effective_batch_size)
-        bad = [number for number, ok in zip(numbers, torch.isfinite(losses).tolist(), strict=True) if not ok]
+        bad = [number for number, loss in zip(numbers, losses, strict=True) if not isfinite(loss)]
         samples = tuple(self.data.sample_names(bad or numbers))
         return NonFiniteError(
             f"Step {self.steps_done + 1} gave a number that is not finite",
-            f"loss {losses.mean().item()}, gradient norm {norm.item()}; samples {', '.join(samples)}.",
+            f"loss {sum(losses) / len(losses)}, gradient norm {norm}; samples {', '.join(samples)}.",
             "Look at the samples that are named; a lower learning_rate or mixed_precision no needs a new run.",
             samples,
         )
