@@ -1,6 +1,8 @@
 """The commands on runs that exist: list them, look at one, steer one. Each returns its exit code."""
 
 import json
+import math
+import shutil
 import sys
 import time
 from typing import Any
@@ -18,6 +20,8 @@ from tui.wording import NOTHING, duration, loss, pace, state_words
 
 DAMAGED = "? damaged"
 HEADINGS = ("RUN", "STATE", "STEP", "VALIDATION", "PACE", "LEFT", "STARTED")
+OF_LESS_WEIGHT = ("PACE", "STARTED", "VALIDATION", "LEFT")  # the first goes first
+GAP = "  "
 
 
 def show_runs(workspace: Workspace, as_json: bool = False) -> int:
@@ -30,11 +34,20 @@ def show_runs(workspace: Workspace, as_json: bool = False) -> int:
     if not runs:
         print(f"No runs in {workspace.outputs} yet. Start one with `shoelora-tui train --config demo`.")
         return 0
-    rows = [HEADINGS, *(_row(run) for run in reversed(runs))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _print_table([HEADINGS, *(_row(run) for run in reversed(runs))])
     return 0
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """In columns, without those of the least weight where a terminal has no room for all."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    shown = list(range(len(HEADINGS)))
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    for heading in OF_LESS_WEIGHT:
+        if sum(widths[column] + len(GAP) for column in shown) - len(GAP) > room:
+            shown.remove(HEADINGS.index(heading))
+    for row in rows:
+        print(GAP.join(row[column].ljust(widths[column]) for column in shown).rstrip())
 
 
 def _object(run: RunDir) -> dict[str, Any]:

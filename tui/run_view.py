@@ -220,7 +220,8 @@ class RunView:
     def eta_seconds(self) -> float | None:
         """Time left at the present pace, with validations as long as those so far; None when nobody trains."""
         steps_per_minute = self.steps_per_minute
-        if steps_per_minute is None or self.state.is_final or self.stalled_since is not None:
+        holds = self.state is RunState.PAUSED or self.state.is_final or self.stalled_since is not None
+        if steps_per_minute is None or holds:
             return None
         training = (self.max_train_steps - self.step) * 60 / steps_per_minute
         each = self.validation_seconds / len(self.validation_losses) if self.validation_losses else 0.0

@@ -20,6 +20,7 @@ from engine.contract.run_dir import RunDir, RunLock, Workspace, create_run
 from engine.contract.saved_adapters import ADAPTER_FILE
 from engine.control_socket import ControlSocket
 from tui.cli import main
+from tui.run_commands import HEADINGS
 
 COMMANDS_ON_A_RUN = ["status", "watch", "pause", "resume", "checkpoint", "validate", "restart-worker", "stop", "attach"]
 
@@ -231,6 +232,20 @@ def test_watch_as_json_is_one_object_per_event_and_all_that_the_journal_has(shoe
     assert [json.loads(line) for line in shoelora.out.splitlines()] == [
         json.loads(line) for line in run.journal.read_text().splitlines()
     ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"), [(120, set()), (66, {"PACE"}), (40, {"PACE", "STARTED", "VALIDATION"})]
+)
+def test_a_narrow_terminal_gets_the_columns_that_fit(
+    shoelora: Terminal, monkeypatch: pytest.MonkeyPatch, columns: int, missing: set[str]
+) -> None:
+    make_run(shoelora.workspace, *LIFE)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert shoelora("runs") == 0
+    assert max(map(len, shoelora.out.splitlines())) <= columns
+    assert set(HEADINGS) - set(shoelora.out.split()) == missing
 
 
 def test_runs_as_json_are_one_object_per_line(shoelora: Terminal) -> None:

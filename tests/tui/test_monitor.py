@@ -307,7 +307,7 @@ async def test_bears_every_size(recorded: RecordedRun) -> None:
             full = (width >= 80 and height >= 24) or height >= 40
             assert (
                 "─ Log │" in console.text or "─Log─" in console.text,
-                "compact: log from 80x24" in console.text,
+                "w: log, checkpoints…" in console.text,
             ) == (full, not full)
 
 

@@ -19,6 +19,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("newest", "end", "Newest", "Go to the newest validation, and follow those to come."),
     Action("up", "up", "Prompt before", "Choose the prompt before."),
     Action("down", "down", "Next prompt", "Choose the next prompt."),
-    Action("back", "escape", "Back", "All pictures again."),
+    Action("back", "escape", "Back", "All pictures again; then the Monitor."),
 )
 NOT_ON_THE_BAR = frozenset({"first", "newest", "up", "down", "back"})

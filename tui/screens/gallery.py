@@ -14,7 +14,7 @@ from tui.album import Photo, Sheet, ValidationAlbum, expected_pictures, generate
 from tui.browsing import Browsing
 from tui.feed import Batch, JournalFeed
 from tui.gallery_page import Page, Source, View, words_for_nothing
-from tui.navigation import ScreenName
+from tui.navigation import Opened, ScreenName
 from tui.screens.main_screen import MainScreen
 from tui.screens.path_errands import copy_path, open_path
 from tui.widgets.key_bar import KeyBar
@@ -151,9 +151,7 @@ class GalleryScreen(MainScreen):
         match parameters[0]:
             case "base":
                 return any(sheet.is_base for sheet in self.browsing.sheets)
-            case "back":
-                return self._view != "all" or self._flipped
-            case "source":
+            case "back" | "source":
                 return True
             case _:
                 return bool(self.browsing.sheets)
@@ -175,7 +173,13 @@ class GalleryScreen(MainScreen):
         self._change_view("all" if self._view == "pair" else "pair")
 
     def act_back(self) -> None:
-        """All pictures of the sheet itself."""
+        """All pictures of the sheet itself; from there to what the run does, or to all runs where there is none."""
+        if self._view == "all" and not self._flipped:
+            self.post_message(Opened("monitor" if self._run else "runs"))
+        else:
+            self._show_all()
+
+    def _show_all(self) -> None:
         self._flipped = False
         self._change_view("all")
 
@@ -214,7 +218,7 @@ class GalleryScreen(MainScreen):
         if self._source != "generated":
             self.act_source()
         self.browsing.moved("newest")
-        self.act_back()
+        self._show_all()
 
     def act_open(self) -> None:
         """The picture in another program."""

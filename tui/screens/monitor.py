@@ -10,6 +10,7 @@ from textual.widgets import Button
 
 from engine.contract.run_dir import RunDir
 from tui.actions import everywhere
+from tui.actions.monitor import action
 from tui.album import newest_images
 from tui.feed import Batch, JournalFeed
 from tui.naming import reference, short_path
@@ -82,7 +83,7 @@ class MonitorScreen(SteeringScreen, PlotActions):
         """Say what does not fit."""
         if not self._is_compact:
             self.remove_class("-details")
-        self.query_one(Meters).remark = f"compact: log from {FULL[0]}x{FULL[1]}" if self._is_compact else ""
+        self.query_one(Meters).remark = f"{action('pane').signs[0]}: log, checkpoints…" if self._is_compact else ""
         self.call_after_refresh(self.show_state)
 
     @property

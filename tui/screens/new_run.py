@@ -120,7 +120,7 @@ class NewRunScreen(TryingScreen):
         """Show it, unless the settings have changed since."""
         if message.config == self.draft.config:
             self._obstacles, self._is_judged = message.obstacles, True
-            self.query_one(EstimatePanel).show(message.estimate)
+            self.query_one(EstimatePanel).show(message.config, message.estimate)
             self._show_checked()
 
     def ask_estimate(self) -> None:

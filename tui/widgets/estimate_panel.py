@@ -28,8 +28,15 @@ class EstimatePanel(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     EstimatePanel { padding: 0 1; height: 1fr; }
-    EstimatePanel > Static { height: auto; }
-    EstimatePanel.-short > Static { text-wrap: nowrap; text-overflow: ellipsis; }
+    EstimatePanel {
+        #reasons, #figures { height: auto; }
+        #reasons { margin-bottom: 1; display: none; }
+        &.-old #figures { text-opacity: 60%; }
+        &.-short {
+            #reasons, #figures { text-wrap: nowrap; text-overflow: ellipsis; }
+            #reasons { margin-bottom: 0; }
+        }
+    }
     """
 
     @dataclass
@@ -45,22 +52,26 @@ class EstimatePanel(VerticalScroll, can_focus=False):
         self.estimator = Estimator(workspace, self._deliver)
         self._debounce: Timer | None = None
         self._estimate: Estimate | None = None
+        self._shown_for: TrainingConfig | None = None
         self._faults: tuple[str, ...] = ()
         self._is_full = True
 
     def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static(WAITING)
+        """Two texts."""
+        yield Static(id="reasons")
+        yield Static(WAITING, id="figures")
 
     # ---- asking ------------------------------------------------------------------------------------------------------
 
     def ask(self, config: TrainingConfig | None) -> None:
         """Estimate these settings, if they are right."""
+        self._dim_unless_for(config)
         if config:
             self.estimator.ask(config)
 
     def ask_soon(self, config: TrainingConfig | None) -> None:
         """The same, unless other settings come first."""
+        self._dim_unless_for(config)
         if self._debounce:
             self._debounce.stop()
         self._debounce = self.set_timer(DEBOUNCE, partial(self.ask, config))
@@ -74,8 +85,13 @@ class EstimatePanel(VerticalScroll, can_focus=False):
 
     # ---- showing -----------------------------------------------------------------------------------------------------
 
-    def show(self, estimate: Estimate | None) -> None:
-        """Show another estimate."""
+    def _dim_unless_for(self, config: TrainingConfig | None) -> None:
+        self.set_class(config != self._shown_for, "-old")
+
+    def show(self, config: TrainingConfig, estimate: Estimate | None) -> None:
+        """Show the estimate of these settings."""
+        self._shown_for = config
+        self._dim_unless_for(config)
         if estimate != self._estimate:
             self._estimate = estimate
             self._repaint()
@@ -94,14 +110,14 @@ class EstimatePanel(VerticalScroll, can_focus=False):
             self._repaint()
 
     def _repaint(self) -> None:
-        parts = []
+        reasons, figures = self.query_one("#reasons", Static), self.query_one("#figures", Static)
+        reasons.display = bool(self._faults)
         if self._faults:
-            parts.append(self._reasons())
+            reasons.update(self._reasons())
         if self._estimate:
-            parts.append(in_full(self._estimate) if self._is_full else in_short(self._estimate))
-        elif not self._faults:
-            parts.append(Content(WAITING))
-        self.query_one(Static).update(Content("\n\n" if self._is_full else "\n").join(parts))
+            figures.update(in_full(self._estimate) if self._is_full else in_short(self._estimate))
+        else:
+            figures.update("" if self._faults else WAITING)
 
     def _reasons(self) -> Content:
         """Each in a line of its own; below the form there is room for the first alone."""

@@ -20,6 +20,7 @@ from tui.actions.gallery import ACTIONS
 from tui.console import ConsoleApp
 from tui.navigation import Opened
 from tui.screens.gallery import GalleryScreen
+from tui.screens.monitor import MonitorScreen
 from tui.settings import Settings
 from tui.widgets.image_view import ImageView
 from tui.widgets.picture_wall import PictureWall
@@ -217,6 +218,19 @@ async def test_a_picture_that_is_drawn_anew_at_the_same_step_replaces_the_old_on
         await one.until(lambda: [first.render_line(y).text for y in range(first.size.height)] != before)
 
 
+async def test_previews_have_a_sheet_of_their_own_with_no_places_for_what_is_never_drawn(recorded: RecordedRun) -> None:
+    async with three_validations(recorded) as one:
+        path = recorded.dir.validation_image(60 // 11, 60, 0, preview=True)
+        Image.linear_gradient("L").save(path)
+        relative = str(path.relative_to(recorded.dir.path))
+        recorded.tell(p.ValidationImageSaved(60, 0, relative, "red", 42, preview=True))
+        await one.until(lambda: "step 60, preview" in one.head and "4/4" in one.head)
+        assert len(one.tiles) == 1
+        assert path.name in one.details
+        await one.press("left")
+        assert len(one.tiles) == 4
+
+
 # ---- large, compared -------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +245,12 @@ async def test_one_picture_large_and_all_again(recorded: RecordedRun) -> None:
         assert len(one.tiles) == 4
         await one.press("enter", "enter")
         assert len(one.tiles) == 4
+
+
+async def test_escape_goes_from_all_pictures_to_the_monitor(recorded: RecordedRun) -> None:
+    async with three_validations(recorded) as one:
+        await one.press("enter", "escape", "escape")
+        await one.until(lambda: isinstance(one.pilot.app.screen, MonitorScreen))
 
 
 async def test_a_click_chooses_and_a_double_click_shows_it_large(recorded: RecordedRun) -> None:
