@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,7 @@ def test_a_worker_killed_for_memory_goes_on_with_half_the_batch_and_the_journal_
 def watch_from_the_start(run: RunDir, watch: WatchRun, supervisor: "subprocess.Popen[bytes]") -> Any:
     while not run.is_live():
         assert supervisor.poll() is None
+        time.sleep(0.05)
     return watch(run)
 
 
@@ -155,7 +157,7 @@ def kept_awake_for(folder: Path) -> list[str]:
 
 def until_kept_awake_for(folder: Path, *pids: int) -> None:
     while kept_awake_for(folder) != [str(pid) for pid in pids]:
-        pass
+        time.sleep(0.05)  # another process changes it, and should have the core meanwhile
 
 
 def fill_the_disk_for_a_while(run: RunDir, pid: int) -> None:
