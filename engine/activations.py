@@ -124,3 +124,16 @@ def _taken(layer: Layer, attention: Attention | None, batch: MicroBatch) -> int:
             return size + 3 * scores * min(attention.heads, heads_at_once(attention.tokens))
         return size + 2 * scores * attention.heads * batch.samples
     return size
+
+
+def inference_bytes(unet: UNetLayers, number: int, keeps_scores: bool) -> int:
+    """The most bytes that a forward pass without a way back holds for one sample; `number` is bytes of a number.
+
+    Where layers write most, a transformer's feed-forward layer is there with its gate, the gate's product and what the
+    way down has left: 3.5 times its output. Scores are there twice, before and after the softmax.
+    """
+    widest = number * max(layer.outputs * layer.positions for layer in unet.layers)
+    if not keeps_scores:
+        return widest * 7 // 2
+    scores = 2 * FP32 * max(one.heads * one.tokens * one.keys for one in unet.attentions)
+    return max(widest * 7 // 2, scores + widest * 3 // 2)

@@ -21,7 +21,7 @@ from engine.contract.run_dir import Workspace
 from engine.dataset import held_out_count, read_dataset, require_usable
 from engine.estimate import SMALL_MODEL, disk_need, memory_parts, model_bytes
 from engine.fitting import fit
-from engine.model_source import find_base_model
+from engine.model_source import find_base_model, find_preview_decoder
 
 Verdict = Literal["OK", "WARN", "FAIL"]
 REINSTALL = "Install again with constraints.txt: `make demo`, or `pip install -c constraints.txt .`"
@@ -140,8 +140,10 @@ def check_dataset(config: TrainingConfig, workspace: Workspace) -> Check:
 
 
 def check_base_model(config: TrainingConfig, _: Workspace) -> Check:
-    """Whether the base model lies on this computer, whole and of the right kind."""
+    """Whether base model and preview decoder lie on this computer, whole and of the right kind."""
     source = find_base_model(config.pretrained_model_name_or_path)
+    if config.preview_decoder:
+        find_preview_decoder(config.preview_decoder, source)
     if source.notices:
         return Check("base model", "WARN", "; ".join(source.notices), "Put the new name into the config.")
     return Check("base model", "OK", str(source.path))

@@ -3,17 +3,18 @@
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from engine.activations import MicroBatch, activation_bytes
+from engine.activations import MicroBatch, activation_bytes, inference_bytes
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import size
 from engine.contract.errors import TrainingError
 from engine.machine import LAYER_SECONDS, Room
+from engine.previews import PREVIEWED_IMAGES, preview_inference_steps, previews
 from engine.unet_layers import SD15_UNET, UNetLayers, unet_layers
 
 GIB = 2**30
 SD15_BYTES = round((3.20 + 0.46 + 0.31) * GIB)  # UNet, text encoder and VAE in fp32
 SMALL_MODEL = GIB  # bytes; nothing of SD 1.5's size fits in less, even in fp16
-SD15_ENCODERS = round((0.46 + 0.31) * GIB)
+SD15_PARTS = {"text_encoder": round(0.46 * GIB), "vae": round(0.31 * GIB)}
 LIBRARIES = round(0.6 * GIB)  # Python with torch, diffusers and what they load, and their work buffers
 HEAP = 1.4  # bytes of a process for one of an activation on a CPU: what malloc leaves unused between small ones
 BYTES = {"no": 4, "fp16": 2, "bf16": 2}  # of one weight of the base model
@@ -21,6 +22,7 @@ BYTES = {"no": 4, "fp16": 2, "bf16": 2}  # of one weight of the base model
 # GFLOP where a forward pass of SD 1.5 at 512 px has 803.
 STEP_FORWARDS = {"none": 2.14, "attention": 2.21, "full": 2.95}
 DECODING_FORWARDS = 3.1  # the VAE's decoder: 2,515 GFLOP for SD 1.5 at 512 px
+DECODED_PIXEL = 3 * 256 * 4  # bytes for each pixel while SD 1.5's VAE decodes: three tensors of 256 channels
 ADAPTER_COPIES = 4  # in memory: the adapter, its gradients, and AdamW's two moments
 CHECKPOINT_COPIES = 3  # on disk: the same without the gradients
 EXPORTS = 3  # the adapter for peft, for diffusers, and by kohya's names
@@ -73,10 +75,13 @@ def model_bytes(name: str) -> int:
 
 def encoder_bytes(name: str) -> int:
     """What text encoder and VAE take in memory; SD 1.5's if the base model is not here as a folder."""
-    parts = [list((Path(name) / part).glob("*.safetensors")) for part in ("text_encoder", "vae")]
-    if not all(parts):
-        return SD15_ENCODERS
-    return sum(max(file.stat().st_size for file in files) for files in parts)  # of several, the one in fp32
+    return sum(part_bytes(name, part) for part in SD15_PARTS)
+
+
+def part_bytes(name: str, part: str) -> int:
+    """What the text_encoder or the vae of a base model takes in memory; SD 1.5's if it is not here as a folder."""
+    files = list((Path(name) / part).glob("*.safetensors"))
+    return max((file.stat().st_size for file in files), default=SD15_PARTS[part])  # of several, the one in fp32
 
 
 def model_layers(config: TrainingConfig) -> UNetLayers:
@@ -117,11 +122,25 @@ def memory_parts(config: TrainingConfig, room: Room) -> MemoryParts:
     )
 
 
+def drawing_bytes(config: TrainingConfig, room: Room) -> int:
+    """Bytes that one more picture takes while a batch of them is denoised, which guidance doubles."""
+    samples = 2 if config.validation_guidance_scale > 1 else 1
+    held = samples * inference_bytes(model_layers(config), BYTES[config.mixed_precision], room.keeps_scores)
+    return round(held * HEAP) if room.owner == "machine" else held
+
+
+def decoding_bytes(config: TrainingConfig, room: Room) -> int:
+    """Bytes that one more picture takes while a batch of them is decoded."""
+    held = DECODED_PIXEL * config.resolution**2
+    return round(held * HEAP) if room.owner == "machine" else held
+
+
 def disk_parts(config: TrainingConfig, base_bytes: int, samples: int) -> DiskParts:
     """Bytes that a run adds to the workspace, by what they are for; what the cache holds already is not looked up."""
     flips = 2 if config.random_flip else 1
     adapter = adapter_bytes(config)
-    images = validations(config) * config.num_validation_images * config.resolution**2 * IMAGE_SHARE
+    drawn = validations(config) * config.num_validation_images + previews(config) * PREVIEWED_IMAGES
+    images = drawn * config.resolution**2 * IMAGE_SHARE
     merged = max(base_bytes, SD15_BYTES if base_bytes >= SMALL_MODEL else 0)
     return DiskParts(
         cache=samples * (LATENT * (config.resolution // 8) ** 2 * flips + EMBEDDING),
@@ -168,8 +187,10 @@ def step_seconds(config: TrainingConfig, operations_per_second: float) -> float:
     return step_operations(config) / operations_per_second + started * LAYER_SECONDS
 
 
-def validation_operations(config: TrainingConfig) -> float:
-    """Floating-point operations of the images of one validation; guidance takes a second forward pass."""
-    passes = config.validation_inference_steps * (2 if config.validation_guidance_scale > 1 else 1)
-    forward = model_layers(config).forward_operations
-    return forward * (passes + DECODING_FORWARDS) * config.num_validation_images
+def drawing_operations(config: TrainingConfig) -> float:
+    """Floating-point operations of all images of a run, previews among them; guidance takes a second forward pass."""
+    passes = 2 if config.validation_guidance_scale > 1 else 1
+    each = config.validation_inference_steps * passes + DECODING_FORWARDS
+    full = validations(config) * config.num_validation_images * each
+    light = previews(config) * PREVIEWED_IMAGES * preview_inference_steps(config) * passes
+    return model_layers(config).forward_operations * (full + light)

@@ -1,4 +1,4 @@
-"""What auto stands for in train_batch_size and gradient_checkpointing: the fastest way that fits into memory.
+"""What fits into memory: what auto stands for in train_batch_size and gradient_checkpointing, and batches of pictures.
 
 Fewest operations come first, and among equals the largest micro-batch, which keeps a GPU busiest. The effective batch
 is never touched: a larger micro-batch joins samples that would have been computed one by one.
@@ -13,10 +13,13 @@ from engine.contract.adjustments import MODES, Adjustments
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.describe import size
 from engine.contract.errors import ConfigError
-from engine.estimate import encoder_bytes, memory_parts, step_operations
+from engine.estimate import decoding_bytes, drawing_bytes, memory_parts, part_bytes, step_operations
 from engine.machine import Room
 
 FILLED = 0.9  # of the room at most: estimates are within 10 %
+MOST_DRAWN = 16  # pictures; a GPU is busy with fewer
+# Of all pictures that a CPU denoises at once: one of 512 px takes two cores 13 s a step, and a stop waits for that.
+DRAWN_PIXELS = 512**2
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,26 @@ def spare_bytes(config: TrainingConfig, room: Room) -> int:
     return round(FILLED * room.size) - memory_parts(config, room).total
 
 
-def encoders_may_stay(config: TrainingConfig, room: Room) -> bool:
-    """Whether text encoder and VAE have room on the device between validations; else they rest on the CPU."""
-    return encoder_bytes(config.pretrained_model_name_or_path) <= spare_bytes(config, room)
+def vae_may_stay(config: TrainingConfig, room: Room) -> bool:
+    """Whether the VAE has room on the device between validations; else it rests on the CPU, as the text encoder does.
+
+    The text encoder is not needed there at all: every embedding has been cached before the first step.
+    """
+    return part_bytes(config.pretrained_model_name_or_path, "vae") <= spare_bytes(config, room)
+
+
+def images_at_once(config: TrainingConfig, room: Room) -> tuple[int, int]:
+    """How many pictures fit into memory while they are denoised, and how many while they are decoded; at least one.
+
+    A step keeps nothing while pictures are drawn, so they have the room of its activations.
+    """
+    parts, guided = memory_parts(config, room), 2 if config.validation_guidance_scale > 1 else 1
+    left = FILLED * room.size - (parts.total - parts.activations)
+    most = room.largest_batch(config.resolution)
+    denoised = MOST_DRAWN if most is None else min(most // guided, MOST_DRAWN)
+    if room.owner == "machine":
+        denoised = min(denoised, DRAWN_PIXELS // config.resolution**2)
+    return (
+        max(1, min(denoised, int(left / drawing_bytes(config, room)))),
+        max(1, int(left / decoding_bytes(config, room))),
+    )

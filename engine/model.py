@@ -9,16 +9,17 @@ from typing import Any, Literal
 
 import diffusers
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, SchedulerMixin, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, DDPMScheduler, SchedulerMixin, UNet2DConditionModel
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from engine.clip_bpe import clip_tokenizer, read_merges
 from engine.contract.errors import ModelError
-from engine.model_source import SD15_CONFIGS, find_base_model, weights_variant
+from engine.model_source import SD15_CONFIGS, find_base_model, find_preview_decoder, weights_variant
 
 TEXT_ENCODER_PREFIX = "cond_stage_model.transformer.text_model."  # in single files
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 PredictionType = Literal["auto", "epsilon", "v_prediction"]
 
 
@@ -48,6 +49,23 @@ def load_base_model(name: str, unet_dtype: torch.dtype, prediction_type: Predict
     else:
         parts = _load_folder(source.path, unet_dtype)
     return _frozen(parts, prediction_type, name, source.notices)
+
+
+def load_preview_decoder(name: str, base: BaseModel) -> AutoencoderTiny:
+    """Load what decodes previews, by path or hub id: frozen, in fp32, on the CPU. Raises ModelError if it cannot be."""
+    folder = find_preview_decoder(name, find_base_model(base.source))
+    try:
+        decoder, info = AutoencoderTiny.from_pretrained(
+            folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+        if missing := sorted(info["missing_keys"]):
+            raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}")
+    except LOADING_ERRORS as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"preview_decoder {name} cannot be loaded", why, "Fetch it again; it may be damaged."
+        ) from error
+    return decoder.eval().requires_grad_(False)  # type: ignore[no-any-return]
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -143,7 +161,7 @@ def _told_as_damage(path: Path, part: str) -> Iterator[None]:
     """What the libraries raise over files that are damaged or do not fit their config, as a ModelError."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except LOADING_ERRORS as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"The {part} of the base model {path} cannot be loaded", why, "Fetch it again; it may be damaged."

@@ -54,6 +54,38 @@ def find_base_model(name: str) -> ModelSource:
     return ModelSource(name, Path(index).parent, notices)
 
 
+def find_preview_decoder(name: str, base: ModelSource) -> Path:
+    """The folder of the AutoencoderTiny that preview_decoder names, by path or hub id.
+
+    Raises ModelError if it is missing, of another kind, or not for the latents of the base model.
+    """
+    what, folder = f"preview_decoder {name} cannot be used", Path(name).expanduser()
+    usual = "Set preview_decoder to a folder of diffusers' AutoencoderTiny, to madebyollin/taesd, or to none."
+    if not folder.is_dir():
+        if not REPOSITORY.match(name):
+            raise ModelError(what, "There is no such folder.", usual)
+        cached = try_to_load_from_cache(name, "config.json")
+        if not isinstance(cached, str):
+            fetch = ["hf", "download", name, "config.json", f"{WEIGHTS['vae']}.safetensors"]
+            why = "It is neither a folder here nor in the cache of the hub."
+            raise ModelError(what, why, shlex.join(fetch))
+        folder = Path(cached).parent
+    if not (folder / "config.json").is_file():
+        raise ModelError(what, f"{folder} holds no config.json.", usual)
+    config = _read_json(folder / "config.json", usual)
+    if (kind := config.get("_class_name")) != "AutoencoderTiny":
+        raise ModelError(what, f"Its config.json is of {kind or 'no model'}, not of AutoencoderTiny.", usual)
+    if not (folder / f"{WEIGHTS['vae']}.safetensors").is_file():
+        raise ModelError(what, f"{folder} holds no {WEIGHTS['vae']}.safetensors; other formats are not read.", usual)
+    vae = (SD15_CONFIGS if base.path.is_file() else base.path) / "vae" / "config.json"
+    channels, wanted = config.get("latent_channels", 4), _read_json(vae, "").get("latent_channels", 4)
+    if channels != wanted:
+        raise ModelError(
+            what, f"It decodes latents of {channels} channels; those of the base model have {wanted}.", usual
+        )
+    return folder
+
+
 def download_command(repository: str) -> str:
     """The shell command that fetches what is needed of a hub repository, and no more: configs and fp32 weights."""
     patterns = [word for pattern in DOWNLOADED for word in ("--include", pattern)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderTiny
 
 from engine import device as devices
 from engine.attention import set_gradient_checkpointing
@@ -28,7 +29,8 @@ from engine.dataset import (
 from engine.fitting import fit
 from engine.latent_cache import EmbeddingCache, LatentCache, Progress
 from engine.lora import add_adapter
-from engine.model import BaseModel, load_base_model
+from engine.model import BaseModel, load_base_model, load_preview_decoder
+from engine.model_source import find_base_model, find_preview_decoder
 from engine.noise import SampleStream
 from engine.picture_caching import cache_pictures
 from engine.picture_digests import PictureDigests
@@ -50,6 +52,7 @@ class Prepared:
     data: TrainingData
     parameters: list[torch.nn.Parameter]  # of the adapter
     chosen: Adjustments = field(default_factory=Adjustments)  # what auto became; the config has it already
+    preview_decoder: AutoencoderTiny | None = None  # on the CPU; None draws no previews
 
     def summary(self) -> TrainingPrepared:
         """What was chosen, as an event."""
@@ -82,6 +85,8 @@ def prepare(
     if fitting.is_tight:
         remedy = "Close other programs; else set a smaller resolution, or mixed_precision fp16 where there is a GPU."
         warn(WarningRaised("Memory may run out", f"{fitting.adjustments.why}.", remedy))
+    if config.preview_decoder:
+        find_preview_decoder(config.preview_decoder, find_base_model(config.pretrained_model_name_or_path))
     dataset = _read_usable(config, phases)
 
     with PictureDigests(workspace.cache, dataset.samples, config.dataloader_num_workers) as digests:
@@ -95,7 +100,8 @@ def prepare(
     parameters = add_adapter(base.unet, config)
     set_gradient_checkpointing(base.unet, config.checkpointing_mode)
     devices.move(base.unet, device)
-    return Prepared(config, device, precision, base, data, parameters, fitting.adjustments)
+    preview_decoder = load_preview_decoder(config.preview_decoder, base) if config.preview_decoder else None
+    return Prepared(config, device, precision, base, data, parameters, fitting.adjustments, preview_decoder)
 
 
 def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:

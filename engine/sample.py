@@ -4,24 +4,22 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engine import device as devices
 from engine import tool
-from engine.contract import adjustments, generated
+from engine.contract import generated
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import TrainingError
 from engine.contract.generated import GeneratedPicture
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import Workspace
-from engine.fitting import fit
 from engine.latent_cache import EmbeddingCache
 from engine.lora import load_adapter_file
-from engine.model import BaseModel
 from engine.preparation import load_model
-from engine.validation import GeneratedImage, ImageSettings, generate, save_labelled
+from engine.validation import GeneratedImage, ImageGenerator, ImageSettings, save_labelled
 
 PICTURES = 3  # where nobody says which
 
@@ -44,10 +42,10 @@ def sample(config: TrainingConfig, workspace: Workspace, arguments: argparse.Nam
 
     folder = arguments.output or workspace.outputs / "samples" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
-    way = adjustments.apply(config, fit(config, devices.room(device, processes=1)).adjustments)
-    settings = ImageSettings.of(config, device, way.micro_batch_size)
+    settings = ImageSettings.of(config, device)
+    generator = ImageGenerator(base.unet, base, base.vae, embeddings, settings, device)
     pictures: list[GeneratedPicture] = []
-    for made in _drawn(base, embeddings, wanted, settings, device, phases("denoising")):
+    for made in _drawn(generator, wanted, phases("denoising")):
         pictures.append(_saved(made, folder, settings, base.source, arguments))
         generated.write_list(folder, pictures)
         _tell(pictures[-1], arguments.json)
@@ -63,26 +61,18 @@ def _wanted(config: TrainingConfig, arguments: argparse.Namespace) -> list[tuple
 
 
 def _drawn(
-    base: BaseModel, embeddings: EmbeddingCache, wanted: list[tuple[str, int]], settings: ImageSettings,
-    device: devices.Device, progress: Callable[[int, int], Any],
-) -> Iterator[GeneratedImage]:  # fmt: skip
-    """The pictures in their order, in smaller batches if memory runs out. Raises TrainingError if none fits."""
-    done = 0
-    while done < len(wanted):
-        try:
-            for made in generate(base.unet, base, embeddings, wanted[done:], settings, device, progress):
-                yield replace(made, index=done)
-                done += 1
-        except Exception as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            if settings.batch_size == 1:
-                raise TrainingError(
-                    "Memory ran out while a picture was drawn", str(error).splitlines()[0],
-                    "Close other programs, pause or stop a run on this device, or set a smaller resolution.",
-                ) from error  # fmt: skip
-            settings = replace(settings, batch_size=settings.batch_size // 2)
-        devices.empty_cache(device)
+    generator: ImageGenerator, wanted: list[tuple[str, int]], progress: Callable[[int, int], Any]
+) -> Iterator[GeneratedImage]:
+    """The pictures in their order. Raises TrainingError if memory is too small for even one."""
+    try:
+        yield from generator.generate(wanted, progress)
+    except Exception as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            "Memory ran out while a picture was drawn", str(error).splitlines()[0],
+            "Close other programs, pause or stop a run on this device, or set a smaller resolution.",
+        ) from error  # fmt: skip
 
 
 def _saved(

@@ -42,9 +42,10 @@ class Tracker:
         by_band = {f"validation/loss_{name}": band for name, band in zip(BAND_NAMES, bands, strict=True)}
         self._try(lambda: self._accelerator.log({"validation/loss": loss, **by_band}, step=step))
 
-    def image(self, step: int, generated: GeneratedImage) -> None:
-        """One validation image under the number that it has at every step."""
-        pixels = {f"validation/image_{generated.index:02d}": np.asarray(generated.image)[None]}  # (1, H, W, 3)
+    def image(self, step: int, generated: GeneratedImage, preview: bool) -> None:
+        """One validation image, or a preview of it, under the number that it has at every step."""
+        kind = "preview" if preview else "image"
+        pixels = {f"validation/{kind}_{generated.index:02d}": np.asarray(generated.image)[None]}  # (1, H, W, 3)
         self._try(
             lambda: self._accelerator.get_tracker("tensorboard").log_images(pixels, step, dataformats="NHWC")
         )  # fmt: skip

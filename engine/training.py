@@ -115,6 +115,8 @@ class TrainingLoop:
                     self._save_on_schedule("schedule")
                 if self._round.is_due():  # after the checkpoint, so that what kills a validation loses no step
                     self.validate(None)
+                elif self._round.preview_is_due():
+                    self._round.preview()
             self._enter("stopping", "all steps are done")
             self._export(with_pipeline=trainer.config.save_final_pipeline)
             completed = True

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from engine.demo.build.pipeline import assemble_pipeline
@@ -24,6 +24,15 @@ def write_base_model(folder: Path) -> None:
         torch.default_generator.manual_seed(WEIGHTS_SEED)
         pipeline = _pipeline()
     pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def write_preview_decoder(folder: Path, latent_channels: int = 4) -> None:
+    """Save an autoencoder in the layout of TAESD, with the factor of 8 and random weights, in `folder`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(WEIGHTS_SEED)
+        widths = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4}
+        decoder = AutoencoderTiny(latent_channels=latent_channels, **widths)
+    decoder.save_pretrained(folder, safe_serialization=True)
 
 
 def _pipeline() -> StableDiffusionPipeline:

@@ -33,12 +33,13 @@ class Sheet:
 
 
 class ValidationAlbum:
-    """The validation images of a run, a sheet for each step, from its records."""
+    """The validation images of a run, a sheet for each step, and one for its previews, from its records."""
 
     def __init__(self, run: RunDir, expected: int) -> None:
         self._folder = run.path
         self._expected = expected  # pictures of each validation
-        self._saved: dict[int, dict[int, ValidationImageSaved]] = {}  # by step and place
+        # by step and whether they are previews, then by place
+        self._saved: dict[tuple[int, bool], dict[int, ValidationImageSaved]] = {}
 
     def apply(self, records: Iterable[Record]) -> bool:
         """Take records into account. Returns whether there are other pictures now, or one was drawn anew."""
@@ -46,22 +47,25 @@ class ValidationAlbum:
         for record in records:
             match record.event:
                 case ValidationImageSaved() as image:
-                    self._saved.setdefault(image.step, {})[image.index] = image
+                    self._saved.setdefault((image.step, image.preview), {})[image.index] = image
                     changed = True
                 case RunResumed(from_step=kept):
-                    self._saved = {step: images for step, images in self._saved.items() if step <= kept}
+                    self._saved = {key: images for key, images in self._saved.items() if key[0] <= kept}
                     changed = True
                 case _:
                     pass
         return changed
 
     def sheets(self) -> list[Sheet]:
-        """By step. Places are the same on all sheets, so that one prompt stays where it is."""
-        count = max([self._expected, *(index + 1 for images in self._saved.values() for index in images)], default=0)
-        return [
-            Sheet(str(step), f"step {step}", tuple(self._photo(images.get(index)) for index in range(count)), step == 0)
-            for step, images in sorted(self._saved.items())
-        ]
+        """By step. Places are the same on all sheets, so that one prompt stays where it is; previews fill the first."""
+        full = [images for (_, preview), images in self._saved.items() if not preview]
+        count = max([self._expected, *(index + 1 for images in full for index in images)], default=0)
+        sheets = []
+        for (step, preview), images in sorted(self._saved.items()):
+            places = range(max(images) + 1 if preview else count)
+            title, name = (f"step {step}, preview", f"{step} preview") if preview else (f"step {step}", str(step))
+            sheets.append(Sheet(name, title, tuple(self._photo(images.get(place)) for place in places), step == 0))
+        return sheets
 
     def _photo(self, image: ValidationImageSaved | None) -> Photo | None:
         return Photo(self._folder / image.path, image.prompt, image.seed) if image else None
@@ -114,14 +118,16 @@ def prompts(sheets: Sequence[Sheet]) -> list[str]:
 
 
 def newest_images(images: Sequence[ValidationImageSaved], expected: int) -> list[ValidationImageSaved]:
-    """The images of the newest validation, by index.
+    """The images of the newest validation or preview, by index.
 
-    While it is under way, those of the last validation stand in for the ones yet to come, up to `expected`.
+    While it is under way, and where a preview draws none, those of the last validation before stand in for the others,
+    up to `expected`.
     """
     if not images:
         return []
-    newest = images[-1].step
-    before = max((image.step for image in images if image.step < newest), default=newest)
-    chosen = {image.index: image for image in images if image.step == before and image.index < expected}
-    chosen |= {image.index: image for image in images if image.step == newest}
+    newest, preview = images[-1].step, images[-1].preview
+    full = [image for image in images if not image.preview and (image.step < newest or preview)]
+    before = max((image.step for image in full), default=newest)
+    chosen = {image.index: image for image in full if image.step == before and image.index < expected}
+    chosen |= {image.index: image for image in images if (image.step, image.preview) == (newest, preview)}
     return [chosen[index] for index in sorted(chosen)]

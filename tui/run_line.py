@@ -103,7 +103,7 @@ def line_of(run: RunDir, view: RunView, started: float) -> RunLine:
         steps_per_minute=view.steps_per_minute,
         eta_seconds=view.eta_seconds,
         picture=run.path / picture.path if picture else None,
-        picture_caption=f"step {picture.step}: {picture.prompt}" if picture else "",
+        picture_caption=f"{'preview, ' * picture.preview}step {picture.step}: {picture.prompt}" if picture else "",
         remark=_remark(view),
     )
 

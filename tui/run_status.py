@@ -36,7 +36,10 @@ def status(view: RunView) -> dict[str, Any]:
             {"step": c.step, "path": c.path, "why": c.why, "bytes": c.bytes, "saved": view.saved_at[c.path]}
             for c in view.checkpoints
         ],
-        "pictures": [{"step": i.step, "path": i.path, "prompt": i.prompt, "seed": i.seed} for i in view.images],
+        "pictures": [
+            {"step": i.step, "path": i.path, "prompt": i.prompt, "seed": i.seed, "preview": i.preview}
+            for i in view.images
+        ],
         "adapter": list(view.exported),
         "asked": list(view.pending.values()),
         "warnings": [

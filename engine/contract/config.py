@@ -188,6 +188,15 @@ class TrainingConfig(BaseModel):
         0.05, group="validation", title="Held out", unit="share", gt=0, lt=1,
         help="Share of the pictures, at least 8, that are never trained on and measure the validation loss.",
     )  # fmt: skip
+    preview_decoder: Annotated[str | None, BeforeValidator(_none_word)] = setting(
+        None, group="validation", title="Preview decoder", may_change_on_resume=True,
+        help="Folder or hub id of a small autoencoder (AutoencoderTiny), such as madebyollin/taesd: it decodes light "
+        "previews between validations. none draws none.",
+    )  # fmt: skip
+    preview_steps: int = setting(
+        100, group="validation", title="Preview every", unit="steps", ge=1, le=10_000_000, may_change_on_resume=True,
+        help="With a preview decoder, the first four images are drawn in ten denoising steps every so many steps.",
+    )  # fmt: skip
 
     checkpointing_steps: int = setting(
         500, group="checkpoints", title="Checkpoint every", unit="steps", ge=1, le=10_000_000,
@@ -278,6 +287,16 @@ class TrainingConfig(BaseModel):
         if self.num_validation_images and not any(p.strip() for p in self.validation_prompts):
             raise ValueError(
                 f"num_validation_images {self.num_validation_images} needs at least one text in validation_prompts"
+            )
+        if self.preview_decoder and not self.num_validation_images:
+            raise ValueError(
+                f"preview_decoder {self.preview_decoder} draws nothing with num_validation_images 0: previews are the "
+                "first of the validation images"
+            )
+        if self.preview_decoder and self.preview_steps % self.validation_steps == 0:
+            raise ValueError(
+                f"preview_steps {self.preview_steps} draws no preview: validation_steps {self.validation_steps} draws "
+                "all images at each of these steps; set preview_steps lower"
             )
         return self
 

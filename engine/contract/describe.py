@@ -60,8 +60,8 @@ def describe(event: p.Event) -> str:
             )
         case p.ValidationLossMeasured(step=step, loss=loss, bands=bands):
             return f"Validation loss at step {step}: {loss:.4f} (bands {' '.join(f'{band:.4f}' for band in bands)})"
-        case p.ValidationImageSaved(path=path, prompt=prompt):
-            return f"Image {path}: {prompt}"
+        case p.ValidationImageSaved(path=path, prompt=prompt, preview=preview):
+            return f"{'Preview' if preview else 'Image'} {path}: {prompt}"
         case p.CheckpointSaved(path=path, why=why, bytes=size):
             return f"Checkpoint {path} saved ({why}, {size / 2**20:.1f} MiB)"
         case p.CheckpointRemoved(path=path):

@@ -161,6 +161,7 @@ class ValidationImageSaved(Struct, frozen=True):
     path: str
     prompt: str
     seed: int
+    preview: bool = False  # drawn in few steps and decoded by the small autoencoder, between validations
 
 
 class CheckpointSaved(Struct, frozen=True):

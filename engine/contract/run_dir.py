@@ -112,9 +112,9 @@ class RunDir:
         """The base model with the adapter merged in."""
         return self.path / "final_pipeline"
 
-    def validation_image(self, epoch: int, step: int, index: int) -> Path:
-        """Where a validation image goes."""
-        return self.validation / f"epoch{epoch:03d}_step{step:06d}_{index:02d}.png"
+    def validation_image(self, epoch: int, step: int, index: int, preview: bool = False) -> Path:
+        """Where a validation image or a preview of it goes."""
+        return self.validation / f"epoch{epoch:03d}_step{step:06d}_{index:02d}{'_preview' if preview else ''}.png"
 
     def config(self) -> TrainingConfig:
         """The frozen configuration. Raises ConfigError if the file is missing or was damaged."""

@@ -20,7 +20,8 @@ from engine.measured_pace import Measured, Work, measured_here
 if TYPE_CHECKING:
     from engine.dataset import Dataset
 
-PATHS = ("pretrained_model_name_or_path", "train_data_dir", "resume_from_checkpoint")
+PATHS = ("pretrained_model_name_or_path", "train_data_dir", "preview_decoder", "resume_from_checkpoint")
+MAY_BE_NONE = {"preview_decoder", "resume_from_checkpoint"}
 CAPTIONS_AND_PICTURES = ("", "images", "captions.json", "metadata.jsonl", "ids.txt")  # what of a data set may change
 
 
@@ -121,7 +122,7 @@ def _resolve(workspace: Workspace, config: TrainingConfig, obstacles: list[Obsta
             (workspace.root / Path(getattr(config, setting) or "").expanduser()).resolve().exists()
         except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a zero byte
             obstacles.append(Obstacle(setting, ConfigError("This can be no path here", str(error))))
-            changes[setting] = None if setting == "resume_from_checkpoint" else str(workspace.outputs / "nowhere")
+            changes[setting] = None if setting in MAY_BE_NONE else str(workspace.outputs / "nowhere")
     config = config.model_copy(update=changes)
     try:
         return resolve(workspace, config)
@@ -175,9 +176,13 @@ def _look_at_the_rest(workspace: Workspace, config: TrainingConfig, obstacles: l
         except ShoeloraError as error:
             obstacles.append(Obstacle(setting, error))
 
-    from engine.model_source import find_base_model  # the hub's library, which the command line need not load
+    # the hub's library, which the command line need not load
+    from engine.model_source import find_base_model, find_preview_decoder
 
     attempt("pretrained_model_name_or_path", lambda: find_base_model(config.pretrained_model_name_or_path))
+    if (decoder := config.preview_decoder) and "pretrained_model_name_or_path" not in {o.setting for o in obstacles}:
+        base = find_base_model(config.pretrained_model_name_or_path)
+        attempt("preview_decoder", lambda: find_preview_decoder(decoder, base))
     attempt("resume_from_checkpoint", lambda: _require_checkpoint(config))
     attempt("run_name", lambda: _require_free_name(workspace, config))
     attempt("lora_target_modules", lambda: _require_targets(config))
@@ -261,5 +266,5 @@ def _operations(config: TrainingConfig, one: Measured) -> float:
 
 def _lasting(config: TrainingConfig, pace: float, rate: float, source: str, *, is_measured: bool) -> Duration:
     """`rate` is operations per second, for the images; `pace` is seconds per step."""
-    validation = figures.validations(config) * figures.validation_operations(config) / rate
+    validation = figures.drawing_operations(config) / rate
     return Duration(pace, pace * config.max_train_steps, validation, source, is_measured)

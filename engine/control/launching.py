@@ -66,6 +66,8 @@ def resolve(workspace: Workspace, config: TrainingConfig) -> TrainingConfig:
         changes["pretrained_model_name_or_path"] = str(embedded)
     elif (local := workspace.root / Path(model).expanduser()).exists():
         changes["pretrained_model_name_or_path"] = str(local.resolve())
+    if (decoder := config.preview_decoder) and (local := workspace.root / Path(decoder).expanduser()).exists():
+        changes["preview_decoder"] = str(local.resolve())
     folder = demo.data_folder(data, workspace) or (workspace.root / Path(data).expanduser()).resolve()
     changes["train_data_dir"] = str(folder)
     if begin == "latest":

@@ -342,8 +342,9 @@ def test_all_differences_are_told_at_once() -> None:
 def test_the_rest_may_change() -> None:
     assert not refusal(
         dataloader_num_workers=1, validation_prompts=["x"], validation_negative_prompt="y", num_validation_images=1,
-        validation_steps=1, validation_inference_steps=2, validation_guidance_scale=1.0, checkpointing_steps=1,
-        checkpoints_total_limit=1, resume_from_checkpoint="z", max_restarts=0, device="cpu",
+        validation_steps=2, validation_inference_steps=2, validation_guidance_scale=1.0, checkpointing_steps=1,
+        preview_decoder="w", preview_steps=1, checkpoints_total_limit=1, resume_from_checkpoint="z", max_restarts=0,
+        device="cpu",
         gradient_checkpointing="full", run_name="other", save_final_pipeline=False,
     )  # fmt: skip
 

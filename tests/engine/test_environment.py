@@ -84,6 +84,11 @@ def test_a_missing_base_model_is_a_failure_with_the_command_that_fetches_it(
     assert check.verdict == "FAIL" and "hf download somebody/something" in check.remedy
 
 
+def test_a_missing_preview_decoder_is_a_failure(workspace: Workspace) -> None:
+    check = checked(workspace, preview_decoder="no/where/at/all", preview_steps=10)["base model"]
+    assert check.verdict == "FAIL" and "preview_decoder no/where/at/all" in check.text
+
+
 def test_a_device_that_is_not_there_is_a_failure(workspace: Workspace) -> None:
     absent = next(name for name in ("mps", "cuda") if device.choose_device("auto").name != name)
     assert checked(workspace, device=absent)["device"].verdict == "FAIL"

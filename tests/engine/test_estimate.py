@@ -12,10 +12,10 @@ from engine.estimate import (
     adapter_bytes,
     adapter_parameters,
     disk_parts,
+    drawing_operations,
     memory_parts,
     step_operations,
     step_seconds,
-    validation_operations,
     validations,
 )
 from engine.machine import Room
@@ -74,9 +74,15 @@ def test_many_small_micro_batches_take_longer_than_a_few_large_ones() -> None:
 
 
 def test_an_image_takes_two_passes_per_step_and_the_decoder() -> None:
-    guided, plain = (validation_operations(config(validation_guidance_scale=scale)) for scale in (7.5, 1))
-    assert guided / 1e9 == pytest.approx(16 * (50 * 803 + 2515), rel=0.005)
+    guided, plain = (drawing_operations(config(validation_guidance_scale=scale)) for scale in (7.5, 1))
+    assert guided / 1e9 == pytest.approx(7 * 16 * (50 * 803 + 2515), rel=0.005)
     assert plain < 0.55 * guided
+
+
+def test_previews_cost_little_and_are_counted() -> None:
+    without, with_previews = config(), config(preview_decoder="madebyollin/taesd")
+    assert 1 < drawing_operations(with_previews) / drawing_operations(without) < 1.5
+    assert disk_parts(with_previews, GIB, samples=0).images > disk_parts(without, GIB, samples=0).images
 
 
 @pytest.mark.parametrize(("steps", "every", "count"), [(100, 50, 3), (101, 50, 4), (1, 500, 2), (3000, 500, 7)])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from engine.contract.adjustments import Adjustments, apply
 from engine.contract.config import TrainingConfig
-from engine.estimate import GIB, SD15_ENCODERS, memory_parts
-from engine.fitting import FILLED, encoders_may_stay, fit, spare_bytes
+from engine.estimate import GIB, SD15_PARTS, memory_parts
+from engine.fitting import FILLED, fit, images_at_once, spare_bytes, vae_may_stay
 from engine.machine import Room
 
 # Recommended working sets of Macs with 8, 16, 32 and 96 GB, and GPUs with 8 and 80.
@@ -116,12 +116,33 @@ def test_where_nothing_fits_the_least_is_taken_and_said() -> None:
     assert "nothing fits well into the machine's 3.0 GiB; this needs least, about" in found.adjustments.why
 
 
-def test_encoders_stay_on_the_device_only_where_a_step_leaves_them_room() -> None:
+def test_the_vae_stays_on_the_device_only_where_a_step_leaves_it_room() -> None:
     two = config(train_batch_size=2, gradient_accumulation_steps=8, gradient_checkpointing="attention")
-    need = memory_parts(two, MACS[16]).total
-    just_enough = Room(round((need + SD15_ENCODERS) / FILLED) + 1, "device", is_metal=True)
-    too_little = Room(round((need + SD15_ENCODERS) / FILLED) - 2, "device", is_metal=True)
-    assert spare_bytes(two, just_enough) == pytest.approx(SD15_ENCODERS, abs=2)
-    assert encoders_may_stay(two, just_enough)
-    assert not encoders_may_stay(two, too_little)
+    need, vae = memory_parts(two, MACS[16]).total, SD15_PARTS["vae"]
+    just_enough = Room(round((need + vae) / FILLED) + 1, "device", is_metal=True)
+    too_little = Room(round((need + vae) / FILLED) - 2, "device", is_metal=True)
+    assert spare_bytes(two, just_enough) == pytest.approx(vae, abs=2)
+    assert vae_may_stay(two, just_enough)
+    assert not vae_may_stay(two, too_little)
     assert spare_bytes(two, Room(GIB, "device")) < 0
+
+
+@pytest.mark.parametrize(
+    ("room", "changes", "together"),
+    [
+        (MACS[8], {}, (1, 1)),
+        (MACS[16], {}, (2, 6)),
+        (MACS[16], {"mixed_precision": "fp16"}, (3, 8)),
+        (MACS[16], {"mixed_precision": "fp16", "validation_guidance_scale": 1.0}, (6, 8)),
+        (MACS[96], {}, (4, 80)),  # no more rows than Metal computes rightly
+        (MACS[96], {"validation_guidance_scale": 1.0}, (8, 80)),
+        (GPUS[8], {}, (9, 3)),
+        (GPUS[80], {}, (16, 89)),
+        (Room(32 * GIB, "machine"), {}, (1, 23)),  # where a picture keeps every core busy
+        (Room(32 * GIB, "machine"), {"resolution": 256}, (4, 92)),
+    ],
+)
+def test_pictures_are_drawn_together_as_memory_allows(
+    room: Room, changes: dict[str, object], together: tuple[int, int]
+) -> None:
+    assert images_at_once(config(**changes), room) == together

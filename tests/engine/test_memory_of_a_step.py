@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from engine import demo
+from engine.activations import inference_bytes
 from engine.attention import set_gradient_checkpointing
 from engine.contract.config import CheckpointingMode, TrainingConfig
-from engine.estimate import GIB, memory_parts, step_operations
+from engine.estimate import DECODED_PIXEL, GIB, memory_parts, step_operations
 from engine.lora import add_adapter
 from engine.machine import Room
-from engine.unet_layers import SD15_UNET
+from engine.model_source import SD15_CONFIGS
+from engine.unet_layers import SD15_UNET, unet_layers
 from tests.meta_step import Kernels, LiveBytes, MetaStep
 
 DEMO_UNET = demo.BASE_MODEL / "unet" / "config.json"
@@ -109,3 +111,34 @@ def test_a_real_step_on_the_cpu_holds_what_is_estimated(mode: CheckpointingMode)
         unet(torch.zeros(2, 4, 32, 32), torch.zeros(2, dtype=torch.long), text).sample.square().mean().backward()
     found = estimated(FUSED, DEMO_UNET, gradient_checkpointing=mode, train_batch_size=2, resolution=256)
     assert found == pytest.approx(live.most, rel=0.1)
+
+
+def peak_of(module: torch.nn.Module, *inputs: torch.Tensor) -> int:
+    """The most bytes that a module holds beside its weights while it computes without a way back."""
+    with LiveBytes() as live, torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            live.see(tensor)
+        weights = live.now
+        module(*inputs)
+    return int(live.most - weights)
+
+
+@pytest.mark.parametrize("resolution", [256, 512])
+@pytest.mark.parametrize("kernels", [KEPT, FUSED, KEPT_HALF, FUSED_HALF], ids=["kept", "fused", "kept16", "fused16"])
+def test_what_a_picture_takes_while_it_is_denoised_is_estimated(kernels: Kernels, resolution: int) -> None:
+    number, side = (2 if kernels.half else 4), resolution // 8
+    dtype = torch.float16 if kernels.half else torch.float32
+    with torch.device("meta"), kernels.in_place():
+        unet = UNet2DConditionModel.from_config(json.loads(SD15_UNET.read_text())).requires_grad_(False)
+        add_adapter(unet.to(dtype), TrainingConfig())
+        inputs = torch.empty(4, 4, side, side, dtype=dtype), torch.zeros(4), torch.empty(4, 77, 768, dtype=dtype)
+        found = peak_of(unet.eval(), *inputs) / 4
+    estimate = inference_bytes(unet_layers(SD15_UNET, resolution), number, kernels.keep_scores)
+    assert estimate == pytest.approx(found, rel=0.1)
+
+
+def test_what_a_picture_takes_while_it_is_decoded_is_estimated() -> None:
+    with torch.device("meta"):
+        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(SD15_CONFIGS / "vae")).requires_grad_(False)
+        vae.forward = vae.decode
+        assert peak_of(vae, torch.empty(2, 4, 32, 32)) == pytest.approx(2 * DECODED_PIXEL * 256**2, rel=0.05)

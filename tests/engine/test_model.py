@@ -21,8 +21,9 @@ from engine import model, model_source
 from engine.clip_bpe import clip_tokenizer, clip_vocabulary, read_merges
 from engine.contract.errors import ModelError
 from engine.demo.tokenizer import WORDS, merges_for
-from engine.model import BaseModel, fingerprint, load_base_model
+from engine.model import BaseModel, fingerprint, load_base_model, load_preview_decoder
 from engine.model_source import SD15_CONFIGS, WEIGHTS, find_base_model
+from tests.tiny_base_model import write_preview_decoder
 
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
@@ -414,3 +415,62 @@ def test_a_fingerprint_changes_with_values_types_and_names_and_with_nothing_else
     small = {fingerprint(torch.nn.BatchNorm2d(2)), fingerprint(torch.nn.BatchNorm2d(2).half())}
     small |= {fingerprint(torch.nn.Sequential(torch.nn.BatchNorm2d(2))), fingerprint(torch.nn.BatchNorm2d(3))}
     assert len({fingerprint(first), fingerprint(second), fingerprint(first.bfloat16()), *small}) == 7
+
+
+# ---- the decoder of previews ---------------------------------------------------------------------------------------
+
+
+def test_a_preview_decoder_is_loaded_frozen_by_path_and_by_hub_id(
+    hub_cache: Path, base_model_dir: Path, tmp_path: Path
+) -> None:
+    write_preview_decoder(tmp_path / "tiny")
+    repository = hub_cache / "models--madebyollin--taesd"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("c0ffee")
+    shutil.copytree(tmp_path / "tiny", repository / "snapshots" / "c0ffee")
+    base = load(base_model_dir)
+    for name in (str(tmp_path / "tiny"), "madebyollin/taesd"):
+        decoder = load_preview_decoder(name, base)
+        assert not decoder.training and not any(one.requires_grad for one in decoder.parameters())
+        assert decoder.decode(torch.zeros(1, 4, 8, 8)).sample.shape == (1, 3, 64, 64)
+
+
+def damage(folder: Path) -> None:
+    (folder / "diffusion_pytorch_model.safetensors").write_bytes(b"no tensors")
+
+
+def leave_out_a_tensor(folder: Path) -> None:
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    weights.popitem()
+    save_file(weights, folder / "diffusion_pytorch_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (shutil.rmtree, "There is no such folder"),
+        (lambda folder: (folder / "config.json").unlink(), "holds no config.json"),
+        (lambda folder: edit(folder / "config.json", _class_name="AutoencoderKL"), "AutoencoderKL, not of Autoencoder"),
+        (lambda folder: (folder / "diffusion_pytorch_model.safetensors").unlink(), "other formats are not read"),
+        (lambda folder: write_preview_decoder(folder, latent_channels=16), "latents of 16 channels"),
+        (damage, "Unable to load weights"),
+        (leave_out_a_tensor, "1 tensors are missing"),
+    ],
+)
+def test_a_preview_decoder_that_cannot_do_is_named_with_the_reason(
+    base_model_dir: Path, tmp_path: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    folder = tmp_path / "tiny"
+    write_preview_decoder(folder)
+    spoil(folder)
+    with pytest.raises(ModelError) as caught:
+        load_preview_decoder(str(folder), load(base_model_dir))
+    assert caught.value.what.startswith(f"preview_decoder {folder} cannot be")
+    assert words in caught.value.why
+
+
+@pytest.mark.usefixtures("hub_cache")
+def test_a_preview_decoder_that_is_not_there_names_the_command_that_fetches_it(base_model_dir: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_preview_decoder("madebyollin/taesd", load(base_model_dir))
+    assert caught.value.remedy.startswith("hf download madebyollin/taesd config.json")

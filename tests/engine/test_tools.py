@@ -21,7 +21,7 @@ from engine.export import export_adapter
 from engine.lora import adapter_state, load_adapter_state
 from engine.measured_pace import read_preflights
 from engine.preparation import Prepared
-from engine.validation import ImageSettings, generate
+from engine.validation import ImageGenerator, ImageSettings
 
 PROMPTS = ["a photo of red shoes", "blue sneakers on white background", "a photo of red shoes"]
 
@@ -147,8 +147,9 @@ def test_sample_draws_three_pictures_with_an_adapter(started: dict[str, Started]
 
 def drawn(prepared: Prepared, wanted: list[tuple[str, int]]) -> list[Any]:
     """The pictures of the model in this process."""
-    base, settings = prepared.base, ImageSettings.of(prepared.config, prepared.device, prepared.config.micro_batch_size)
-    made = generate(base.unet, base, prepared.data.embeddings, wanted, settings, prepared.device, lambda *_: None)
+    base, settings = prepared.base, ImageSettings.of(prepared.config, prepared.device)
+    generator = ImageGenerator(base.unet, base, base.vae, prepared.data.embeddings, settings, prepared.device)
+    made = generator.generate(wanted, lambda *_: None)
     return [np.asarray(picture.image).astype(int) for picture in made]
 
 

@@ -30,8 +30,9 @@ def log(prepare_tiny: Callable[..., Prepared], tmp_path: Path) -> EventAccumulat
     tracker.step(replace(completed, step=2, train_loss=0.25))
     tracker.validation_loss(2, 0.3, (0.1, 0.2, 0.4, 0.5))
     made = GeneratedImage(3, "red shoes", 1003, Image.new("RGB", (8, 6), (255, 0, 0)), "")
-    tracker.image(1, made)
-    tracker.image(2, made)
+    tracker.image(1, made, preview=False)
+    tracker.image(2, made, preview=False)
+    tracker.image(1, made, preview=True)
     tracker.close()
     (events,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*") if path.parent.name == "tensorboard"}
     accumulator = EventAccumulator(str(events), size_guidance={"images": 0})
@@ -50,6 +51,7 @@ def test_figures_and_images_are_found_under_their_names_and_steps(log: EventAccu
     assert bands == pytest.approx([0.1, 0.2, 0.4, 0.5])
     images = log.Images("validation/image_03")
     assert [image.step for image in images] == [1, 2]
+    assert [image.step for image in log.Images("validation/preview_03")] == [1]
     assert (images[0].width, images[0].height) == (8, 6)
 
 

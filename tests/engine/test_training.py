@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from engine import device as devices
 from engine import export, machine
 from engine.contract import protocol as p
 from engine.contract.adjustments import read_adjustments
@@ -26,6 +28,7 @@ from engine.contract.errors import DataError, TrainingError
 from engine.contract.run_dir import RunDir, Workspace, create_run
 from engine.inbox import Inbox
 from engine.training import train_run
+from tests.tiny_base_model import write_preview_decoder
 
 MakeConfig = Callable[..., TrainingConfig]
 STEPS = 6
@@ -409,3 +412,92 @@ def test_a_worker_says_what_the_time_until_its_first_step_went_into(bench: Calla
     assert parts == ["data", "weights", "adapter"]
     told = [type(event) for event in run.events]
     assert told.index(p.LogRecorded) < told.index(p.StepCompleted)
+
+
+@pytest.fixture(scope="module")
+def preview_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small autoencoder with random weights, in the layout of TAESD."""
+    folder = tmp_path_factory.mktemp("tiny") / "decoder"
+    write_preview_decoder(folder)
+    return folder
+
+
+def test_previews_come_between_validations_are_marked_and_leave_no_trace_in_the_weights(
+    bench: Callable[..., Bench], preview_decoder: Path
+) -> None:
+    settings = {"num_validation_images": 5, "validation_steps": 4, "checkpointing_steps": 3}
+    plain = bench(**settings)
+    plain.train()
+    run = bench(**settings, preview_decoder=str(preview_decoder), preview_steps=1)
+    run.train()
+    told = [(event.step, event.index, event.preview) for event in run.of(p.ValidationImageSaved)]
+    full = [(step, index, False) for step in (0, 4, STEPS) for index in range(5)]
+    light = [(step, index, True) for step in (1, 2, 3, 5) for index in range(4)]
+    assert sorted(told) == sorted(full + light)
+    for event in run.of(p.ValidationImageSaved):
+        assert event.path.endswith("_preview.png") == event.preview
+        with Image.open(run.run.path / event.path) as image:
+            image.load()
+            assert (image.size, image.text["preview"]) == ((64, 64), "yes" if event.preview else "no")
+    for name, weight in plain.adapter().items():
+        assert torch.equal(run.adapter()[name], weight)
+
+
+def test_a_stop_within_previews_resumes_exactly_and_makes_no_preview_up(
+    bench: Callable[..., Bench], preview_decoder: Path
+) -> None:
+    plain = bench()
+    plain.train()
+    run = bench(num_validation_images=2, preview_decoder=str(preview_decoder), preview_steps=2)
+
+    def stop(event: Any) -> None:
+        if event.preview:
+            run.commands.put(p.Request(p.Stop()))
+
+    run.answers[p.ValidationImageSaved] = stop
+    run.train()
+    assert run.of(p.RunFinished) == [p.RunFinished(2, completed=False)]
+    again = Bench(run.run, run.log_dir)
+    again.train()
+    assert {event.step for event in again.of(p.ValidationImageSaved) if event.preview} == {4}
+    for name, weight in plain.adapter().items():
+        assert torch.equal(again.adapter()[name], weight)
+
+
+def test_memory_that_runs_out_in_a_validation_measures_the_loss_once_and_draws_one_by_one(
+    bench: Callable[..., Bench], attention: Attention
+) -> None:
+    plain = bench(num_validation_images=3, validation_guidance_scale=1.0)
+    plain.train()
+    run = bench(num_validation_images=3, validation_guidance_scale=1.0)
+
+    def tight(_: int, query: torch.Tensor) -> None:
+        if run.of(p.StateChanged) and not torch.is_grad_enabled() and query.shape[0] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    attention.fault = tight
+    run.train()
+    assert run.of(p.WarningRaised) == []
+    losses, expected = run.of(p.ValidationLossMeasured), plain.of(p.ValidationLossMeasured)
+    assert [event.loss for event in losses] == pytest.approx([event.loss for event in expected], rel=1e-4)
+    assert [(e.step, e.index) for e in run.of(p.ValidationImageSaved)] == [(s, i) for s in (0, STEPS) for i in range(3)]
+
+
+@pytest.mark.parametrize(("spare", "words"), [(True, "stays on cuda: a step leaves room"), (False, "rests on the CPU")])
+def test_where_the_vae_waits_is_told_once(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, spare: bool, words: str
+) -> None:
+    size = 64 * 2**30 if spare else 2**20
+    moved: list[str] = []
+    run = bench(num_validation_images=1, validation_steps=2)
+    monkeypatch.setattr(devices, "choose_device", lambda _: devices.Device("cuda", "a stand-in"))
+    monkeypatch.setattr(devices.Device, "torch", property(lambda _: torch.device("cpu")))
+    monkeypatch.setattr(devices, "room", lambda *_: machine.Room(size, "device"))
+    monkeypatch.setattr(devices, "memory", lambda _: devices.DeviceMemory(0, 0, 0))
+    monkeypatch.setattr(devices, "synchronize", lambda _: None)
+    monkeypatch.setattr(devices, "move", lambda module, to: moved.append(f"{type(module).__name__} {to.name}"))
+    run.train()
+    told = [event.text for event in run.of(p.LogRecorded) if "the VAE" in event.text]
+    assert len(told) == 1 and words in told[0]
+    assert ("AutoencoderKL cpu" in moved) != spare
+    assert moved.count("AutoencoderKL cuda") == 4

@@ -16,7 +16,7 @@ from engine import device as devices
 from engine.lora import adapter_state, load_adapter_state
 from engine.preparation import Prepared
 from engine.trainer import Trainer
-from engine.validation import GeneratedImage, ImageSettings, generate, save_labelled, validation_loss
+from engine.validation import GeneratedImage, ImageGenerator, ImageSettings, save_labelled, validation_loss
 
 Prepare = Callable[..., Prepared]
 Wanted = list[tuple[str, int]]
@@ -43,9 +43,13 @@ def nothing(*_: int) -> None:
     """A boundary at which nothing is asked for."""
 
 
-def images(prepared: Prepared, wanted: Wanted = WANTED, settings: ImageSettings = SETTINGS) -> list[GeneratedImage]:
+def generator(prepared: Prepared, settings: ImageSettings = SETTINGS, **changes: Any) -> ImageGenerator:
     base, embeddings = prepared.base, prepared.data.embeddings
-    return list(generate(base.unet, base, embeddings, wanted, settings, devices.CPU, nothing))
+    return replace(ImageGenerator(base.unet, base, base.vae, embeddings, settings, devices.CPU), **changes)
+
+
+def images(prepared: Prepared, wanted: Wanted = WANTED, settings: ImageSettings = SETTINGS) -> list[GeneratedImage]:
+    return list(generator(prepared, settings).generate(wanted, nothing))
 
 
 def pixels(image: Image.Image) -> Any:
@@ -175,11 +179,8 @@ def test_prompt_seed_adapter_and_negative_prompt_change_the_image(trained: Prepa
 
 def test_there_is_a_boundary_after_each_denoising_step(trained: Prepared) -> None:
     told: list[tuple[int, int]] = []
-    base = trained.base
     settings = replace(SETTINGS, batch_size=2)
-    making = generate(
-        base.unet, base, trained.data.embeddings, WANTED, settings, devices.CPU, lambda *done: told.append(done)
-    )
+    making = generator(trained, settings).generate(WANTED, lambda *done: told.append(done))
     next(making)
     assert told == [(1, 8), (2, 8), (3, 8), (4, 8)]
     assert len(list(making)) == 2
@@ -188,6 +189,79 @@ def test_there_is_a_boundary_after_each_denoising_step(trained: Prepared) -> Non
 
 def test_nothing_wanted_is_nothing_made(trained: Prepared) -> None:
     assert images(trained, []) == []
+
+
+@pytest.mark.parametrize(("batch_size", "batches"), [(16, [16]), (6, [6, 6, 4]), (5, [4, 4, 4, 4]), (1, [1] * 16)])
+def test_batches_are_few_and_alike(trained: Prepared, batch_size: int, batches: list[int]) -> None:
+    seen: list[int] = []
+    settings = replace(SETTINGS, batch_size=batch_size, inference_steps=1, guidance_scale=1.0)
+    hook = trained.base.unet.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    try:
+        images(trained, [(WANTED[0][0], seed) for seed in range(16)], settings)
+    finally:
+        hook.remove()
+    assert sorted(seen, reverse=True) == batches
+
+
+def test_a_batch_that_is_decoded_at_once_gives_the_same(trained: Prepared) -> None:
+    together = images(trained, settings=replace(SETTINGS, decoding_batch_size=3))
+    for one, other in zip(images(trained), together, strict=True):
+        assert np.abs(pixels(one.image) - pixels(other.image)).max() <= 1
+
+
+def test_no_text_is_encoded_again(trained: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(*_: object) -> None:
+        pytest.fail("the text encoder was asked, though the cache has every prompt and the negative one")
+
+    monkeypatch.setattr(trained.base.text_encoder, "forward", encode)
+    assert len(images(trained)) == 3
+
+
+class Memory:
+    """A device that has room for so many samples in one forward pass, and remembers where modules were brought."""
+
+    def __init__(self, unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room = 1000
+        self.tried: list[int] = []
+        self.moves: list[str] = []
+        self._forward = unet.forward
+        monkeypatch.setattr(unet, "forward", self.forward)
+        monkeypatch.setattr(devices, "move", lambda _, device: self.moves.append(device.name))
+        monkeypatch.setattr(devices, "empty_cache", lambda device: self.moves.append(f"empty {device.name}"))
+
+    def forward(self, samples: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        self.tried.append(len(samples))
+        if len(samples) > self.room:
+            raise torch.OutOfMemoryError("out of memory")
+        return self._forward(samples, *args, **kwargs)
+
+
+def test_memory_that_runs_out_halves_the_batches_from_then_on(
+    trained: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, memory = images(trained), Memory(trained.base.unet, monkeypatch)
+    drawing, memory.room = generator(trained), 2
+    made = list(drawing.generate(WANTED, nothing))
+    assert [(one.index, one.seed) for one in made] == [(one.index, one.seed) for one in expected]
+    assert all(np.abs(pixels(a.image) - pixels(b.image)).max() <= 1 for a, b in zip(made, expected, strict=True))
+    assert memory.tried == [6, 4] + [2] * 12
+    list(drawing.generate(WANTED, nothing))
+    assert memory.tried[14:] == [2] * 12
+    memory.room = 1
+    with pytest.raises(torch.OutOfMemoryError):
+        list(drawing.generate(WANTED, nothing))
+
+
+def test_the_decoder_goes_to_the_device_once_a_round_and_leaves_it_only_where_it_may_not_stay(
+    trained: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(trained.base.unet, monkeypatch)
+    elsewhere, settings = devices.Device("cuda", ""), replace(SETTINGS, batch_size=1)
+    monkeypatch.setattr(devices.Device, "torch", property(lambda _: torch.device("cpu")))
+    list(generator(trained, settings, device=elsewhere).generate(WANTED[:1], nothing))
+    assert memory.moves == ["cuda"]
+    list(generator(trained, settings, device=elsewhere, decoder_stays=False).generate(WANTED[:1], nothing))
+    assert memory.moves[1:] == ["cuda", "cpu", "empty cuda"]
 
 
 # ---- faults -------------------------------------------------------------------------------------------------------

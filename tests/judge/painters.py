@@ -14,14 +14,12 @@ from engine.contract.run_dir import Workspace
 from engine.latent_cache import EmbeddingCache
 from engine.lora import load_adapter_file
 from engine.preparation import load_model
-from engine.validation import ImageSettings, generate
+from engine.validation import ImageGenerator, ImageSettings
 from tests.judge import specimens
 from tests.judge.asked import Asked
 from tests.judge.specimens import EXAMINED_BY, SHOE, Specimen
 
 Painter: TypeAlias = Callable[[list[Asked]], list[Image.Image]]
-
-BATCH = 16
 
 
 def model_painter(model: str, adapter: Path | None, workspace: Workspace) -> Painter:
@@ -37,15 +35,16 @@ def model_painter(model: str, adapter: Path | None, workspace: Workspace) -> Pai
     if adapter:
         load_adapter_file(base.unet, adapter)
     devices.move(base.unet, device)
-    settings = ImageSettings.of(config, device, BATCH)
+    settings = ImageSettings.of(config, device)
 
     def paint(asked: list[Asked]) -> list[Image.Image]:
         embeddings = EmbeddingCache(workspace.cache, base.tokenizer, base.text_encoder)
         texts = [settings.negative_prompt, *(one.prompt for one in asked)]
         embeddings.fill(texts, device.torch, tool.print_progress("encoding prompts"))
         wanted = [(one.prompt, one.seed) for one in asked]
+        generator = ImageGenerator(base.unet, base, base.vae, embeddings, settings, device)
         progress = tool.print_progress("denoising")
-        return [made.image for made in generate(base.unet, base, embeddings, wanted, settings, device, progress)]
+        return [made.image for made in generator.generate(wanted, progress)]
 
     return paint
 

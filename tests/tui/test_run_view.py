@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.contract import protocol as p
 from engine.contract.journal import JournalReader, read_records
@@ -217,6 +218,16 @@ def test_images_of_the_last_validation_stand_in_until_the_new_ones_come() -> Non
     events = [image(0, 0), image(0, 1), image(0, 2), image(20, 0), image(20, 1)]
     assert [(one.step, one.index) for one in newest_images(view_of(*events).images, 3)] == [(20, 0), (20, 1), (0, 2)]
     assert [(one.step, one.index) for one in newest_images(view_of(*events).images, 2)] == [(20, 0), (20, 1)]
+
+
+def test_previews_stand_before_the_last_validation_and_are_no_validation_themselves() -> None:
+    light = [replace(image(step, 0), preview=True) for step in (25, 30)]
+    full = [image(0, 0), image(0, 1), image(20, 0), image(20, 1)]
+    seen = newest_images(view_of(*full, *light).images, 2)
+    assert [(one.step, one.index, one.preview) for one in seen] == [(30, 0, True), (20, 1, False)]
+    seen = newest_images(view_of(*full, *light, image(40, 0)).images, 2)
+    assert [(one.step, one.index, one.preview) for one in seen] == [(40, 0, False), (20, 1, False)]
+    assert newest_images(view_of(light[0]).images, 2) == [light[0]]
 
 
 def test_an_image_drawn_again_replaces_the_first() -> None:

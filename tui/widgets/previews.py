@@ -26,15 +26,21 @@ class Previews(PictureGrid):
         if list(images) == self._images:
             return
         self._images = list(images)
-        newest = max((image.step for image in images), default=0)
+        newest = max(images, key=lambda image: (image.step, image.preview), default=None)
         captions = distinct_captions([image.prompt for image in images])
         tiles = {
-            image.index: Tile(
-                self._folder / image.path, caption if image.step == newest else f"step {image.step}: {caption}"
-            )
+            image.index: Tile(self._folder / image.path, _caption(image, newest, caption))
             for image, caption in zip(images, captions, strict=True)
         }
         # Places for all that will come, so that pictures keep theirs while a validation draws one after another.
         places = max(self._expected, *(place + 1 for place in tiles)) if tiles else 0
-        self.border_title = f"Pictures at step {newest}" if tiles else self.BORDER_TITLE
+        kind = "Previews" if newest and newest.preview else "Pictures"
+        self.border_title = f"{kind} at step {newest.step}" if newest else self.BORDER_TITLE
         self.show_tiles([tiles.get(place, TO_COME) for place in range(places)])
+
+
+def _caption(image: ValidationImageSaved, newest: ValidationImageSaved | None, words: str) -> str:
+    """A preview is called one, and an older image has its step."""
+    if image.preview:
+        return f"preview: {words}"
+    return words if newest and image.step == newest.step else f"step {image.step}: {words}"

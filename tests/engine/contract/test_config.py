@@ -56,6 +56,8 @@ def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
         changes["num_processes"] = 1
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
+    if not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
+        changes["preview_decoder"] = None
     return {**settings, **changes}
 
 
@@ -128,6 +130,8 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
         ({"num_processes": 16}, ["num_processes", "train_batch_size 1 and gradient_accumulation_steps 16"]),
         ({"validation_prompts": []}, ["num_validation_images", "validation_prompts"]),
         ({"validation_prompts": [" "]}, ["num_validation_images", "validation_prompts"]),
+        ({"preview_decoder": "a/b", "num_validation_images": 0}, ["preview_decoder a/b", "num_validation_images 0"]),
+        ({"preview_decoder": "a/b", "preview_steps": 500}, ["preview_steps 500", "validation_steps 500"]),
         ({"lora_rank": 0}, ["lora_rank"]),
         ({"lora_target_modules": []}, ["lora_target_modules"]),
         ({"resolution": 510}, ["resolution"]),
@@ -149,7 +153,8 @@ def test_contradictions_are_refused_by_name(settings: dict[str, Any], names: lis
         {"device": "cpu", "lora_dropout": 0.1},
         {"device": "cuda", "num_processes": 8},
         {"validation_prompts": [], "num_validation_images": 0},
-        {"snr_gamma": "none", "run_name": "", "resume_from_checkpoint": "null"},
+        {"snr_gamma": "none", "run_name": "", "resume_from_checkpoint": "null", "preview_decoder": "none"},
+        {"preview_steps": 500},
     ],
 )
 def test_what_only_looks_like_a_contradiction_is_taken(settings: dict[str, Any]) -> None:

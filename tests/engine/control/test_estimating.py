@@ -110,6 +110,8 @@ def test_a_run_of_the_same_work_tells_the_time_and_of_other_work_the_rate(
         ({"pretrained_model_name_or_path": "~nobody-here/model"}, "pretrained_model_name_or_path", "no path"),
         ({"train_data_dir": "zero\0byte"}, "train_data_dir", "no path"),
         ({"train_data_dir": "long" * 2000}, "train_data_dir", "no path"),
+        ({"preview_decoder": "~nobody-here/x", "preview_steps": 10}, "preview_decoder", "no path"),
+        ({"preview_decoder": "no/where/x", "preview_steps": 10}, "preview_decoder", "no/where/x cannot be used"),
         ({"resume_from_checkpoint": "~nobody-here/x"}, "resume_from_checkpoint", "no path"),
         ({"resume_from_checkpoint": "nowhere"}, "resume_from_checkpoint", "There is no folder"),
         ({"resume_from_checkpoint": "latest"}, "resume_from_checkpoint", "No run here has a checkpoint"),

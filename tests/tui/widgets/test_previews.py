@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -98,6 +99,13 @@ async def test_an_older_picture_that_stands_in_says_so(tmp_path: Path) -> None:
             "red shoes", "step 20: blue boots",
         ]  # fmt: skip
         assert previews(pilot).border_title == "Pictures at step 40"
+
+
+async def test_a_preview_is_called_one(tmp_path: Path) -> None:
+    async with Monitor(tmp_path, 2).run_test(size=(60, 20)) as pilot:
+        light = replace(saved(tmp_path, 0, 40), preview=True)
+        assert await shown(pilot, light, saved(tmp_path, 1, 20)) == ["preview: red shoes", "step 20: blue boots"]
+        assert previews(pilot).border_title == "Previews at step 40"
 
 
 async def test_they_scroll_where_they_would_become_too_small(tmp_path: Path) -> None:

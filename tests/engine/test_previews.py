@@ -1,0 +1,30 @@
+"""Light previews: due between validations, counted as they come, and not slower than the pictures they foretell."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import previews
+from engine.contract.config import TrainingConfig
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 12))
+def test_they_are_due_as_often_as_they_are_counted(last: int, every: int, validated: int) -> None:
+    if every % validated == 0:
+        return  # refused by the config
+    config = TrainingConfig(
+        max_train_steps=last, preview_steps=every, validation_steps=validated, preview_decoder="a/b"
+    )
+    due = [step for step in range(last + 1) if previews.is_due(config, step)]
+    assert len(due) == previews.previews(config)
+    assert all(step % every == 0 and step % validated and 0 < step < last for step in due)
+
+
+def test_without_a_decoder_there_are_none() -> None:
+    config = TrainingConfig()
+    assert not previews.is_due(config, 100)
+    assert previews.previews(config) == 0
+
+
+def test_a_preview_has_no_more_denoising_steps_than_the_picture() -> None:
+    assert previews.preview_inference_steps(TrainingConfig()) == 10
+    assert previews.preview_inference_steps(TrainingConfig(validation_inference_steps=4)) == 4
