@@ -65,7 +65,7 @@ def load_preview_decoder(name: str, base: BaseModel) -> AutoencoderTiny:
         raise ModelError(
             f"preview_decoder {name} cannot be loaded", why, "Fetch it again; it may be damaged."
         ) from error
-    return decoder.eval().requires_grad_(False)  # type: ignore[no-any-return]
+    return decoder.eval().requires_grad_(False)
 
 
 def fingerprint(module: nn.Module) -> str:
