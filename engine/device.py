@@ -18,7 +18,6 @@ from engine import machine
 from engine.contract.errors import DeviceError
 
 DeviceName = Literal["mps", "cuda", "cpu"]
-SMALL_MODEL = 50_000_000  # parameters; below this, threads wait for each other longer than they compute
 ENCODED_PIXELS = 2**20  # of all pictures that the VAE encodes at once
 MOST_ENCODED = 32  # what an interruption may lose
 
@@ -122,6 +121,23 @@ def precisions(device: Device) -> tuple[str, ...]:
     return ("no", "fp16", "bf16") if torch.cuda.is_bf16_supported() else ("no", "fp16")
 
 
+def require_compiler(device: Device) -> None:
+    """Compile a line, which takes some seconds. Raises DeviceError, with the compiler's reason, if that fails."""
+    double = torch.compile(lambda numbers: 2 * numbers + 1)
+    try:
+        with torch.compiler.set_stance("default"):
+            double(torch.ones(8, device=device.torch))
+    except Exception as error:  # each part of the compiler has errors of its own
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        needed = "A C++ compiler and Python's headers" if device.name == "cpu" else "triton and a C compiler"
+        raise DeviceError(
+            f"torch.compile does not work on {device.name} here",
+            lines[0] if lines else type(error).__name__,
+            f"{needed} are needed (Debian: apt install g++ python3-dev; macOS: xcode-select --install). Or set "
+            "torch_compile false: training is the same, only slower.",
+        ) from error
+
+
 def fuses_adamw(device: Device) -> bool | None:
     """Whether AdamW moves all weights in one kernel; None leaves that to torch.
 
@@ -133,7 +149,7 @@ def fuses_adamw(device: Device) -> bool | None:
 
 def choose_threads(device: Device, parameters: int) -> None:
     """On a CPU, one thread for models too small to gain from more (ten demo steps: 0.9 s instead of up to 79 s)."""
-    if device.name == "cpu" and parameters < SMALL_MODEL:
+    if device.name == "cpu" and parameters < machine.SMALL_MODEL:
         torch.set_num_threads(1)
 
 

@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 from engine.contract.adjustments import apply
 from engine.contract.config import TrainingConfig
+from engine.contract.config_file import validate
 from engine.contract.describe import size
 from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import Workspace
@@ -67,7 +68,10 @@ def check_device(config: TrainingConfig, _: Workspace) -> Check:
 
     facts = {name: fact for name, fact in device.describe().items() if name not in {"torch", "cpu_threads"}}
     chosen = device.choose_device(config.device)
+    config = validate({**config.model_dump(), "device": chosen.name})  # what auto becomes must fit
     device.choose_precision(config.mixed_precision, chosen)
+    if config.torch_compile:
+        device.require_compiler(chosen)
     text = f"{chosen.name} ({chosen.reason}); " + "; ".join(f"{name}: {fact}" for name, fact in facts.items())
     if chosen.name == "cpu" and model_bytes(config.pretrained_model_name_or_path) >= SMALL_MODEL:
         return Check(

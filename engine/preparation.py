@@ -79,6 +79,8 @@ def prepare(
     device = devices.choose_device(config.device)
     config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
     precision = devices.choose_precision(config.mixed_precision, device)
+    if config.torch_compile:
+        devices.require_compiler(device)
     _require_batch_fits(config, device)
     fitting = fit(config, devices.room(device, config.num_processes))
     config = adjustments.apply(config, fitting.adjustments)

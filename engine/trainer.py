@@ -13,6 +13,7 @@ from diffusers.optimization import get_scheduler
 from engine import device as devices
 from engine.attention import set_gradient_checkpointing
 from engine.checkpoint import TrainingState
+from engine.compiling import compile_blocks, compiled
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, NonFiniteError
 from engine.contract.protocol import StepCompleted
@@ -66,6 +67,8 @@ class Trainer:
             num_warmup_steps=config.lr_warmup_steps,
             num_training_steps=config.max_train_steps,
         )  # counts optimizer steps, so it stays outside of accelerate, which would count processes
+        if config.torch_compile:
+            compile_blocks(prepared.base.unet)
         self.bare_unet = prepared.base.unet  # as it is without accelerate around it, for exports and pictures
 
     def step(self, boundary: Boundary) -> StepCompleted:
@@ -88,7 +91,8 @@ class Trainer:
                 noisy = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
                 target = prediction_target(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
                 clock.lap("data")
-                predicted = self.unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
+                with compiled(self.config.torch_compile):
+                    predicted = self.unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
                 loss = loss_per_sample(self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma)
                 clock.lap("forward")
                 self.accelerator.backward(loss.sum() / self.config.effective_batch_size)

@@ -223,6 +223,11 @@ class TrainingConfig(BaseModel):
         "no", group="hardware", title="Mixed precision",
         help="no keeps all in fp32, the safe choice; fp16 and bf16 halve the base model. Adapters are always fp32.",
     )  # fmt: skip
+    torch_compile: bool = setting(
+        False, group="hardware", title="torch.compile", may_change_on_resume=True,
+        help="Compile the UNet's transformer blocks for training steps, on cuda and cpu; the first step takes a minute "
+        "or more. It needs a C++ compiler.",
+    )  # fmt: skip
     gradient_checkpointing: Annotated[
         Literal["auto", "none", "attention", "full"], BeforeValidator(_checkpointing_mode)
     ] = setting(
@@ -271,6 +276,11 @@ class TrainingConfig(BaseModel):
                 f"lora_dropout {self.lora_dropout} with gradient_checkpointing {self.gradient_checkpointing} gives "
                 "wrong gradients on mps, which draws another dropout mask when it recomputes (pytorch #194478); "
                 "set lora_dropout 0 or gradient_checkpointing auto or none"
+            )
+        if self.device == "mps" and self.torch_compile:
+            raise ValueError(
+                "torch_compile on mps: torch's compiler for Apple GPUs is a prototype, whose gradients nobody has "
+                "vouched for; set torch_compile false"
             )
         if self.device == "mps" and self.num_processes > 1:
             raise ValueError(

@@ -54,6 +54,8 @@ def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
         changes["lora_dropout"] = 0.0
     if settings["device"] == "mps" or settings["gradient_accumulation_steps"] % settings["num_processes"]:
         changes["num_processes"] = 1
+    if settings["device"] == "mps":
+        changes["torch_compile"] = False
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
     if not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
@@ -126,6 +128,7 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
             ["lora_dropout", "gradient_checkpointing", "mps"],
         ),
         ({"device": "mps", "num_processes": 2}, ["num_processes", "mps"]),
+        ({"device": "mps", "torch_compile": True}, ["torch_compile", "mps"]),
         ({"num_processes": 3}, ["gradient_accumulation_steps 8", "num_processes to a number that divides", "16"]),
         ({"num_processes": 16}, ["num_processes", "train_batch_size 1 and gradient_accumulation_steps 16"]),
         ({"validation_prompts": []}, ["num_validation_images", "validation_prompts"]),
