@@ -115,7 +115,7 @@ def memory_parts(config: TrainingConfig, room: Room) -> MemoryParts:
     )
     activations = activation_bytes(layers, micro_batch)
     return MemoryParts(
-        weights=sum(layer.weights for layer in layers.layers) * number,
+        weights=base_parameters(config) * number,
         activations=round(activations * HEAP) if room.owner == "machine" else activations,
         optimizer=ADAPTER_COPIES * 4 * adapter_parameters(config),
         process=LIBRARIES + encoder_bytes(config.pretrained_model_name_or_path),
@@ -181,8 +181,15 @@ def step_operations(config: TrainingConfig) -> float:
     return forward * STEP_FORWARDS[config.checkpointing_mode] * config.effective_batch_size
 
 
+def base_parameters(config: TrainingConfig) -> int:
+    """Numbers of the UNet."""
+    return sum(layer.weights for layer in model_layers(config).layers)
+
+
 def step_seconds(config: TrainingConfig, operations_per_second: float) -> float:
-    """Seconds of one optimizer step, computed: the operations, and what every layer of a micro-batch takes at least."""
+    """Seconds of one optimizer step in one process, computed: the operations, and what every layer of a micro-batch
+    takes at least.
+    """
     started = len(model_layers(config).layers) * config.gradient_accumulation_steps
     return step_operations(config) / operations_per_second + started * LAYER_SECONDS
 

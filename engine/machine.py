@@ -12,6 +12,8 @@ import psutil
 
 TERA = 1e12
 CPU_CORE = 0.06 * TERA  # operations per second; two cores took 14.4 s for a step of SD 1.5 at 512 px, 1.72 TFLOP
+SMALL_MODEL = 50_000_000  # parameters; below this, threads wait for each other longer than they compute
+SMALL_RATE = 0.018 * TERA  # of the one thread that computes it: 5.0 GFLOP of the demo took 0.35 s
 LAYER_SECONDS = 5e-4  # that even the smallest layer takes, forward and backward; all that counts for the demo's model
 REACHED = 0.45  # of the peak; 33 to 55 % are seen in practice
 # fp32 peak of Apple's GPUs in TFLOP/s, from their makers' figures.
@@ -57,6 +59,15 @@ class Machine:
     operations_per_second: float  # of floating-point numbers
     own_memory: int = 0  # bytes that a run may use; 0 if it is the system's
     is_metal: bool = False
+    is_cpu: bool = False
+
+    def rate(self, parameters: int) -> float:
+        """Operations per second for a model of some size."""
+        return SMALL_RATE if self.is_cpu and parameters < SMALL_MODEL else self.operations_per_second
+
+    def at_once(self, processes: int) -> int:
+        """How many micro-batches of a step are computed at the same time; a CPU is shared by all processes."""
+        return 1 if self.is_cpu else processes
 
     def room(self, processes: int) -> Room:
         """What one of several processes gets of it; each has a GPU of its own, but all share the system's memory."""
@@ -70,7 +81,7 @@ def machine(cpu_only: bool) -> Machine:
     """The fastest device that a run could get here, or the CPU."""
     cores = psutil.cpu_count(logical=False) or 1
     if cpu_only:
-        return Machine(f"{cores} CPU cores", cores * CPU_CORE)
+        return Machine(f"{cores} CPU cores", cores * CPU_CORE, is_cpu=True)
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return apple(_chip())
     if NVIDIA_DRIVER.exists():

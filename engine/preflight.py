@@ -43,9 +43,12 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
     peak = devices.peak_memory(prepared.device)
     print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
     _keep(workspace, adjustments.apply(config, prepared.chosen), pace, peak, devices.memory(prepared.device).limit)
+    at_once = 1 if prepared.device.name == "cpu" else config.num_processes
+    shared = f" in {at_once} processes" if at_once > 1 else ""
     print(
         f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "
-        f"{duration(pace * config.max_train_steps)}, validation not counted. Nothing but these figures was kept."
+        f"{duration(pace * config.max_train_steps / at_once)}{shared}, validation not counted. "
+        "Nothing but these figures was kept."
     )
     return 0
 

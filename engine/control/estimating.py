@@ -233,10 +233,13 @@ def _room(config: TrainingConfig, measured: list[Measured]) -> machine.Room:
 def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:
     """From the same work if it was ever measured here; else operations at a measured rate; else at an assumed one."""
     work, operations = Work.of(config), figures.step_operations(config)
+    here = machine.machine(cpu_only=config.device == "cpu")
+    at_once = here.at_once(config.num_processes)
     for one in measured:
         if one.work == work:
-            pace = one.seconds * config.gradient_accumulation_steps
-            return _lasting(config, pace, operations / pace, f"measured by {one.source}", is_measured=True)
+            alone = one.seconds * config.gradient_accumulation_steps
+            source = f"measured by {one.source}"
+            return _lasting(config, alone / at_once, operations / alone, source, is_measured=True)
     for one in measured:
         if (one.work.model, one.work.device, one.work.mixed_precision) == (
             work.model,
@@ -245,12 +248,11 @@ def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:
         ):
             rate = _operations(config, one) / one.seconds
             source = f"computed from operations, at the rate of {one.source}"
-            return _lasting(config, operations / rate, rate, source, is_measured=False)
-    here = machine.machine(cpu_only=config.device == "cpu")
-    rate = here.operations_per_second
-    pace = figures.step_seconds(config, rate)
+            return _lasting(config, operations / rate / at_once, rate, source, is_measured=False)
+    rate = here.rate(figures.base_parameters(config))
+    alone = figures.step_seconds(config, rate)
     source = f"computed from operations, {here.name} at an assumed {rate / machine.TERA:.2g} TFLOP/s"
-    return _lasting(config, pace, operations / pace, source, is_measured=False)
+    return _lasting(config, alone / at_once, operations / alone, source, is_measured=False)
 
 
 def _operations(config: TrainingConfig, one: Measured) -> float:
@@ -265,6 +267,6 @@ def _operations(config: TrainingConfig, one: Measured) -> float:
 
 
 def _lasting(config: TrainingConfig, pace: float, rate: float, source: str, *, is_measured: bool) -> Duration:
-    """`rate` is operations per second, for the images; `pace` is seconds per step."""
+    """`rate` is operations per second of one process, for the images; `pace` is seconds per step of all of them."""
     validation = figures.drawing_operations(config) / rate
     return Duration(pace, pace * config.max_train_steps, validation, source, is_measured)

@@ -22,6 +22,12 @@ def test_the_cpu_is_told_by_its_cores() -> None:
     assert here.operations_per_second > 0
 
 
+def test_a_small_model_has_one_core_of_it() -> None:
+    here = machine.machine(cpu_only=True)
+    assert here.rate(machine.SMALL_MODEL) == here.operations_per_second > here.rate(machine.SMALL_MODEL - 1)
+    assert apple("Apple M2").rate(1) == apple("Apple M2").operations_per_second
+
+
 def test_free_memory_is_part_of_all() -> None:
     total, available = machine.memory()
     assert 0 < available < total

@@ -160,6 +160,24 @@ def test_the_cpu_is_assumed_where_it_is_asked_for(
     machine.machine.cache_clear()
 
 
+@pytest.mark.parametrize(("device", "share"), [("auto", 4), ("cpu", 1)])
+def test_processes_share_the_steps_where_each_has_a_gpu(
+    workspace: Workspace,
+    demo_config: Callable[..., TrainingConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    share: int,
+) -> None:
+    monkeypatch.setattr(machine, "NVIDIA_DRIVER", Path(__file__))
+    machine.machine.cache_clear()
+    changes = {"device": device, "gradient_accumulation_steps": 4}
+    alone = estimate(workspace, demo_config(**changes)).duration
+    shared = estimate(workspace, demo_config(**changes, num_processes=4)).duration
+    assert shared.training == pytest.approx(alone.training / share)
+    assert shared.validation == alone.validation
+    machine.machine.cache_clear()
+
+
 def test_what_auto_would_become_is_told_with_its_reason_and_estimated(
     workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
