@@ -1,6 +1,7 @@
 """How pictures share a pane: as large as they can be, all of them if they are then still worth looking at."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 SMALLEST = 10  # columns of a picture below which nothing can be made out; the pane scrolls instead
 GAP = 1  # columns between pictures
+MARK = re.compile(r"(preview|step \d+): ")  # of a picture that is not one of the newest validation
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,11 @@ def distinct_captions(prompts: Sequence[str]) -> list[str]:
 
 
 def fitting(caption: str, width: int) -> str:
-    """A caption cut to a width; one that does not fit first loses its "photo of", then its end."""
+    """A caption cut to a width; one that does not fit first loses its "photo of", then its end, never its mark."""
     if cell_len(caption) > width:
-        caption = caption.partition(" of ")[2] or caption
+        mark = found[0] if (found := MARK.match(caption)) else ""
+        words = caption.removeprefix(mark)
+        caption = mark + (words.partition(" of ")[2] or words)
     return caption if cell_len(caption) <= width else f"{set_cell_size(caption, max(width - 1, 0)).rstrip()}…"
 
 

@@ -45,5 +45,7 @@ def test_a_caption_that_does_not_fit_is_cut_where_it_says_least() -> None:
     assert fitting("photo of red shoes", 18) == "photo of red shoes"
     assert fitting("photo of red shoes", 10) == "red shoes"
     assert fitting("photo of red shoes", 6) == "red s…"
+    assert fitting("preview: a photo of red shoes", 18) == "preview: red shoes"
+    assert fitting("step 20: a photo of red shoes", 15) == "step 20: red s…"
     assert fitting("運動靴の写真", 7) == "運動靴…"
     assert fitting("shoes", 0) == "…"
