@@ -16,6 +16,7 @@ Shown = bool | str | tuple[str, ...]  # what stands in a control: a switch, a ch
 PATHS: dict[str, tuple[str, ...]] = {
     "pretrained_model_name_or_path": ("demo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     "train_data_dir": ("demo",),
+    "preview_decoder": ("madebyollin/taesd",),
     "resume_from_checkpoint": ("latest",),
 }
 
