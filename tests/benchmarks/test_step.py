@@ -50,7 +50,9 @@ def compare(what: str, prepared: Prepared, rounds: int) -> None:
     Another process that takes the cores for a while shows by the clock; it does not in seconds of the processor.
     """
     trainer = Trainer(prepared)
-    steps = {"bare": bare_step(trainer), "engine": lambda: trainer.step(lambda: 0.0)}
+    steps: dict[str, Callable[[], object]] = {
+        "bare": bare_step(trainer), "engine": lambda: trainer.step(lambda: 0.0)
+    }  # fmt: skip
     took: dict[str, list[tuple[float, float]]] = {"bare": [], "engine": []}
     for number in range(rounds + 1):  # the first one fills caches, and is left out
         for name in sorted(steps, reverse=number % 2 == 1):

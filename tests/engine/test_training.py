@@ -8,7 +8,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import safetensors.torch
@@ -177,7 +177,7 @@ def test_out_of_memory_in_the_optimizer_goes_back_instead_of_stepping_twice(
     plain = bench()
     plain.train()
     torn = bench()
-    failed, real = [False], torch._fused_adamw_
+    failed, real = [False], cast(Callable[..., None], torch._fused_adamw_)
 
     def kernel(*tensors: list[torch.Tensor], **settings: object) -> None:
         """`tensors` are parallel lists: weights, gradients and what AdamW remembers of them."""

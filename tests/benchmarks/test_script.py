@@ -1,0 +1,110 @@
+"""Our step against that of diffusers' own script, which encodes every picture and caption anew at each step."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import Tensor
+
+from engine.attention import set_gradient_checkpointing
+from engine.contract.config import TrainingConfig
+from engine.preparation import Prepared
+from engine.trainer import Trainer
+from tests.benchmarks.models import prepare_sd15
+
+BATCH = 2
+RESOLUTION = 256
+ROUNDS = 4
+
+Act = Callable[[], object]
+
+
+@pytest.mark.timeout(3600)
+def test_the_way_of_the_script(tmp_path: Path) -> None:
+    """Each in turn on the same weights, data ready in memory: SD 1.5's real architecture with random weights.
+
+    The script is timed with whole blocks checkpointed, as its usual command has it, and without checkpointing. On one
+    thread: where another process takes a core for a while, several would wait for each other.
+    """
+    torch.set_num_threads(1)
+    config = TrainingConfig(
+        resolution=RESOLUTION, train_batch_size=BATCH, gradient_accumulation_steps=1,
+        gradient_checkpointing="attention", device="cpu",
+    )  # fmt: skip
+    prepared = prepare_sd15(config, tmp_path)
+    trainer, script = Trainer(prepared), Script(prepared)
+    unet = prepared.base.unet
+    ways: dict[str, tuple[Act, Act]] = {
+        "ours, attention": (lambda: set_gradient_checkpointing(unet, "attention"), lambda: trainer.step(lambda: 0.0)),
+        "ours, none": (lambda: set_gradient_checkpointing(unet, "none"), lambda: trainer.step(lambda: 0.0)),
+        "script, whole blocks": (lambda: script.checkpoint_blocks(True), script.step),
+        "script, none": (lambda: script.checkpoint_blocks(False), script.step),
+    }
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}  # by the clock, and of the processor
+    for number in range(ROUNDS + 1):  # the first one warms up, and is left out
+        for name in sorted(ways, reverse=number % 2 == 1):
+            choose_mode, step = ways[name]
+            choose_mode()
+            started, computed = time.perf_counter(), time.process_time()
+            step()
+            took[name].append((time.perf_counter() - started, time.process_time() - computed))
+            trainer.abandon_step()
+    print(
+        f"\nSD 1.5, {RESOLUTION} px, batch {BATCH}, fp32, median of {ROUNDS}; {platform.machine()}, {os.cpu_count()} "
+        f"cores, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}"
+    )
+    for name, rounds in took.items():
+        clock, processor = (median(one[of] for one in rounds[1:]) for of in (0, 1))
+        print(f"  {name}: {clock:.2f} s a step, {processor:.2f} of the processor")
+    for ours in ("ours, attention", "ours, none"):
+        for theirs in ("script, whole blocks", "script, none"):
+            pairs = list(zip(took[theirs], took[ours], strict=True))[1:]
+            clock, processor = (median(script[of] / own[of] for script, own in pairs) for of in (0, 1))
+            print(f"  {ours}: {clock:.2f} times the throughput of {theirs}; by processor time {processor:.2f}")
+
+
+class Script:
+    """A step as examples/text_to_image/train_text_to_image_lora.py of diffusers 0.42 takes it, bare.
+
+    What the script does beside that is left out, in its favour: reading, decoding and resizing pictures, tokenizing
+    captions, and gathering the loss of all processes.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._base, self._parameters = prepared.base, prepared.parameters
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=1e-4, weight_decay=1e-2)
+        config, tokenizer = prepared.config, prepared.base.tokenizer
+        self._pixels = torch.randn(config.micro_batch_size, 3, config.resolution, config.resolution).clamp(-1, 1)
+        captions = [sample.captions[0] for sample, _ in prepared.data.training][: config.micro_batch_size]
+        self._tokens: Tensor = tokenizer(
+            captions, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        ).input_ids
+
+    def checkpoint_blocks(self, whether: bool) -> None:
+        """As `--gradient_checkpointing` does it, with diffusers' usual attention."""
+        unet = self._base.unet
+        unet.set_attn_processor(AttnProcessor2_0())
+        (unet.enable_gradient_checkpointing if whether else unet.disable_gradient_checkpointing)()
+
+    def step(self) -> float:
+        """Encode, add noise, predict, go back, clip, move the weights."""
+        base, unet = self._base, self._base.unet.train()
+        latents = base.vae.encode(self._pixels).latent_dist.sample() * base.vae.config.scaling_factor
+        noise = torch.randn_like(latents)
+        timesteps = torch.randint(0, base.noise_scheduler.config.num_train_timesteps, (len(latents),)).long()
+        noisy = base.noise_scheduler.add_noise(latents, noise, timesteps)
+        embeddings = base.text_encoder(self._tokens, return_dict=False)[0]
+        predicted = unet(noisy, timesteps, embeddings, return_dict=False)[0]
+        loss = F.mse_loss(predicted.float(), noise.float(), reduction="mean")
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return loss.item()
