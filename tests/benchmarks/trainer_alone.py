@@ -1,0 +1,79 @@
+"""The trainer in a process of its own, with nothing around it: told how many steps to do, it says when each ended."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from engine.contract.config import TrainingConfig
+from tests.benchmarks.bare_terminal import ROOT
+
+PROGRAM = """
+import json, sys, time
+from pathlib import Path
+from engine import device as devices
+from engine.contract.config_file import load_config
+from engine.contract.run_dir import Workspace
+from engine.preparation import prepare
+from engine.trainer import Trainer
+from engine.validation import validation_loss
+
+config = load_config(Path(sys.argv[1]))
+prepared = prepare(config, Workspace(Path(sys.argv[2])), lambda _: lambda *_: None, lambda _: None)
+trainer = Trainer(prepared)
+for line in sys.stdin:
+    ends, computed = [], time.process_time()
+    for _ in range(int(line)):
+        trainer.step(lambda: 0.0)
+        devices.synchronize(prepared.device)
+        ends.append(time.perf_counter())
+    computed = time.process_time() - computed
+    peak, loss = devices.peak_memory(prepared.device), None
+    if not ends:
+        loss = validation_loss(trainer.unet, prepared.base, prepared.data, trainer.device, 8, lambda: 0.0)[0]
+    print(json.dumps([ends, computed, peak, loss]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """When each step was done, seconds of the processor for all of them, and the most bytes until then."""
+
+    ends: list[float]
+    computed: float
+    peak: int
+    loss: float | None  # of the pictures that were held out, where no step was asked for
+
+
+class TrainerAlone:
+    """Prepares as a worker does, which takes until the first answer."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, name: str) -> None:
+        file = folder / f"{name}.json"
+        file.write_text(config.model_dump_json())
+        command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        with self._process:
+            self._process.kill()
+
+    def steps(self, count: int) -> Told:
+        """Do so many steps."""
+        asked, told = self._process.stdin, self._process.stdout
+        assert asked and told
+        print(count, file=asked, flush=True)
+        answer: list[Any] = json.loads(told.readline())
+        return Told(*answer)
+
+    def validation_loss(self) -> float:
+        """Of the state that it has come to."""
+        loss = self.steps(0).loss
+        assert loss is not None
+        return loss
