@@ -14,7 +14,7 @@ from engine.contract import adjustments
 from engine.contract.adjustments import Adjustments
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import validate
-from engine.contract.errors import DataError, DeviceError
+from engine.contract.errors import DataError, DeviceError, ModelError
 from engine.contract.protocol import TrainingPrepared, WarningRaised
 from engine.contract.run_dir import Workspace
 from engine.dataset import (
@@ -30,7 +30,6 @@ from engine.fitting import fit
 from engine.latent_cache import EmbeddingCache, LatentCache, Progress
 from engine.lora import add_adapter
 from engine.model import BaseModel, load_base_model, load_preview_decoder
-from engine.model_source import find_base_model, find_preview_decoder
 from engine.noise import SampleStream
 from engine.picture_caching import cache_pictures
 from engine.picture_digests import PictureDigests
@@ -87,8 +86,6 @@ def prepare(
     if fitting.is_tight:
         remedy = "Close other programs; else set a smaller resolution, or mixed_precision fp16 where there is a GPU."
         warn(WarningRaised("Memory may run out", f"{fitting.adjustments.why}.", remedy))
-    if config.preview_decoder:
-        find_preview_decoder(config.preview_decoder, find_base_model(config.pretrained_model_name_or_path))
     dataset = _read_usable(config, phases)
 
     with PictureDigests(workspace.cache, dataset.samples, config.dataloader_num_workers) as digests:
@@ -102,8 +99,19 @@ def prepare(
     parameters = add_adapter(base.unet, config)
     set_gradient_checkpointing(base.unet, config.checkpointing_mode)
     devices.move(base.unet, device)
-    preview_decoder = load_preview_decoder(config.preview_decoder, base) if config.preview_decoder else None
-    return Prepared(config, device, precision, base, data, parameters, fitting.adjustments, preview_decoder)
+    decoder = _preview_decoder(config, base, warn)
+    return Prepared(config, device, precision, base, data, parameters, fitting.adjustments, decoder)
+
+
+def _preview_decoder(config: TrainingConfig, base: BaseModel, warn: Warn) -> AutoencoderTiny | None:
+    """What decodes previews, if they are wanted; no run ends for want of it."""
+    if not config.preview_decoder:
+        return None
+    try:
+        return load_preview_decoder(config.preview_decoder, base)
+    except ModelError as error:
+        warn(WarningRaised(error.what, error.why, f"There will be no previews. {error.remedy}"))
+        return None
 
 
 def _require_batch_fits(config: TrainingConfig, device: devices.Device) -> None:

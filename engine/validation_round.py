@@ -93,7 +93,9 @@ class ValidationRound:
     def preview_is_due(self) -> bool:
         """Whether previews of the last completed step are to be drawn, which nobody makes up for if a worker died."""
         step = self._trainer.steps_done
-        return previews.is_due(self._trainer.config, step) and step not in {self._validated, self._resumed_at}
+        if self._prepared.preview_decoder is None or step in {self._validated, self._resumed_at}:
+            return False
+        return previews.is_due(self._trainer.config, step)
 
     def preview(self) -> None:
         """Draw the first images in few steps, by the small autoencoder."""

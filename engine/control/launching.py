@@ -22,11 +22,13 @@ def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") 
     """Create a run and start its supervisor. Returns when the supervisor has taken charge.
 
     Raises RunError if the name is taken or the supervisor does not come up, DataError or CheckpointError if a folder
-    that the config names is not there: what can be seen at once shall not leave a failed run behind.
+    that the config names is not there, and ModelError if its preview decoder cannot be used: what can be seen at once
+    shall not leave a failed run behind.
     """
     name = config.run_name or free_name(workspace, preset)
     config = resolve(workspace, config).model_copy(update={"run_name": name})
     _require_folders(config)
+    _require_preview_decoder(config)
     run = create_run(workspace, name, config)
     start_supervisor(run)
     return run
@@ -46,6 +48,14 @@ def _require_folders(config: TrainingConfig) -> None:
             "resume_from_checkpoint names it.",
             "Give the path of a checkpoint-<step> folder, or latest.",
         )
+
+
+def _require_preview_decoder(config: TrainingConfig) -> None:
+    """Only at the beginning: a run that has begun goes on without previews if their decoder is lost."""
+    if config.preview_decoder:
+        from engine.model_source import find_base_model, find_preview_decoder  # the hub's library takes a while to load
+
+        find_preview_decoder(config.preview_decoder, find_base_model(config.pretrained_model_name_or_path))
 
 
 def free_name(workspace: Workspace, preset: str) -> str:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from engine import control
-from engine.contract.errors import CheckpointError, DataError, RunError
+from engine.contract.errors import CheckpointError, DataError, ModelError, RunError
 from engine.contract.protocol import (
     CheckpointSaved,
     CommandRejected,
@@ -98,6 +98,8 @@ def test_a_missing_folder_is_told_before_there_is_a_run(launch: Launch, tmp_path
         launch(Workspace(tmp_path), train_data_dir="nowhere")
     with pytest.raises(CheckpointError, match="no/checkpoint"):
         launch(Workspace(tmp_path), resume_from_checkpoint="no/checkpoint")
+    with pytest.raises(ModelError, match="preview_decoder no/decoder/here"):
+        launch(Workspace(tmp_path), preview_decoder="no/decoder/here", preview_steps=1)
     assert list_runs(Workspace(tmp_path)) == []
 
 

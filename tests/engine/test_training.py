@@ -464,6 +464,18 @@ def test_a_stop_within_previews_resumes_exactly_and_makes_no_preview_up(
         assert torch.equal(again.adapter()[name], weight)
 
 
+def test_a_run_goes_on_without_previews_where_their_decoder_is_lost(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    run = bench(num_validation_images=2, preview_decoder=str(tmp_path / "lost"), preview_steps=1)
+    run.train()
+    (warning,) = run.of(p.WarningRaised)
+    assert f"preview_decoder {tmp_path / 'lost'} cannot be used" in warning.what
+    assert "no previews" in warning.remedy
+    assert {event.step for event in run.of(p.ValidationImageSaved)} == {0, STEPS}
+    assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
+
+
 def test_memory_that_runs_out_in_a_validation_measures_the_loss_once_and_draws_one_by_one(
     bench: Callable[..., Bench], attention: Attention
 ) -> None:

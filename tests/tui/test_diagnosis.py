@@ -169,6 +169,13 @@ def test_black_images_are_counted() -> None:
     assert diagnosis.remedy == "Use mixed_precision no."
 
 
+def test_a_black_preview_is_found_as_well() -> None:
+    preview = p.WarningRaised(
+        "Preview epoch001_step000350_01_preview.png is black", "The adapter diverged.", "Lower it."
+    )
+    assert found(*HEALTHY, preview)["Black images"][0].what == preview.what
+
+
 def test_black_images_that_are_over() -> None:
     assert "since then are sound" in found(*HEALTHY, black(200, 0))["Black images"][0].evidence
 

@@ -8,7 +8,7 @@ from tui.run_view import RunView
 
 QUESTION = "Black images"
 # As validation words it: `Validation image epoch001_step000500_03.png is black`, `… holds numbers that are not finite`.
-FAULTY_IMAGE = re.compile(r"^Validation image \S*step(\d+)\S* (is black|holds numbers that are not finite)")
+FAULTY_IMAGE = re.compile(r"^(?:Validation image|Preview) \S*step(\d+)\S* (is black|holds numbers that are not finite)")
 FAULTY_LOSS = re.compile(r"^The validation loss of step (\d+) is not finite")
 
 
