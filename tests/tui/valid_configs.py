@@ -48,6 +48,8 @@ def _without_contradiction(settings: dict[str, Any]) -> TrainingConfig:
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
     if not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
         changes["preview_decoder"] = None
+    if settings["device"] == "mps":
+        changes["torch_compile"] = False
     return TrainingConfig.model_validate({**settings, **changes})
 
 
