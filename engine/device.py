@@ -108,7 +108,7 @@ def choose_precision(asked: str, device: Device) -> Precision:
         return Precision("fp16", torch.float16, "fp16", "fp16 base with fp32 adapters and loss scaling")
     if device.name == "cuda" and not torch.cuda.is_bf16_supported():
         raise DeviceError("This GPU cannot compute in bf16", _hardware("cuda"), "Set mixed_precision to fp16.")
-    slow = "; M1 and M2 emulate bf16, which is slow" if device.name == "mps" else ""
+    slow = "; M1 and M2 emulate bf16, which is slow" if _emulates_bf16(device) else ""
     return Precision("bf16", torch.bfloat16, "bf16", f"bf16 base with fp32 adapters{slow}")
 
 
@@ -116,9 +116,14 @@ def precisions(device: Device) -> tuple[str, ...]:
     """The settings of mixed_precision that are worth trying on a device: right there, and not slower by design."""
     if device.name == "cpu":
         return ("no",)
-    if device.name == "mps":
-        return ("no", "fp16")  # the same rate of arithmetic, half of the memory; bf16 is emulated on M1 and M2
+    if device.name == "mps":  # the same rate of arithmetic, half of the memory
+        return ("no", "fp16") if _emulates_bf16(device) else ("no", "fp16", "bf16")
     return ("no", "fp16", "bf16") if torch.cuda.is_bf16_supported() else ("no", "fp16")
+
+
+def _emulates_bf16(device: Device) -> bool:
+    """Whether bf16 is computed by way of fp32, as Apple's first two generations do."""
+    return device.name == "mps" and not {"M1", "M2"}.isdisjoint(machine.machine(cpu_only=False).name.split())
 
 
 def require_compiler(device: Device) -> None:

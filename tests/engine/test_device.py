@@ -125,10 +125,13 @@ def test_fp16_on_the_cpu_is_refused() -> None:
 def test_bf16_and_what_it_costs(have: Have, monkeypatch: pytest.MonkeyPatch) -> None:
     have("cuda")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    for device in (CPU, CUDA, MPS):
+    for device, chip in ((CPU, ""), (CUDA, ""), (MPS, "Apple M1"), (MPS, "Apple M2 Max"), (MPS, "Apple M3 Pro")):
+        monkeypatch.setattr(machine, "machine", lambda chip=chip, **_: machine.apple(chip))
         precision = choose_precision("bf16", device)
         assert (precision.mixed_precision, precision.base_dtype) == ("bf16", torch.bfloat16)
-        assert ("emulate" in precision.reason) == (device is MPS)
+        emulated = chip.startswith(("Apple M1", "Apple M2"))
+        assert ("emulate" in precision.reason) == emulated
+        assert ("bf16" in devices.precisions(device)) == (device is not CPU and not emulated)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     with pytest.raises(DeviceError, match="cannot compute in bf16") as raised:
         choose_precision("bf16", CUDA)
