@@ -116,11 +116,11 @@ class BareImages:
         self._generator = generator
         base, settings = generator.base, generator.settings
         side = settings.resolution // 2 ** (len(base.vae.config.block_out_channels) - 1)
-        self._latents = torch.randn(len(wanted), 4, side, side).split(settings.batch_size)
+        self._latents = torch.split(torch.randn(len(wanted), 4, side, side), settings.batch_size)
         positive = torch.stack([generator.embeddings.get(prompt) for prompt, _ in wanted])
         negative = generator.embeddings.get(settings.negative_prompt).expand_as(positive)
-        batches = zip(negative.split(settings.batch_size), positive.split(settings.batch_size), strict=True)
-        self._texts = [torch.cat(pair) for pair in batches]
+        batches = (torch.split(part, settings.batch_size) for part in (negative, positive))
+        self._texts = [torch.cat(pair) for pair in zip(*batches, strict=True)]
 
     @torch.no_grad()
     def __call__(self) -> None:
@@ -129,7 +129,7 @@ class BareImages:
         generator.unet.eval()
         for latents, text in zip(self._latents, self._texts, strict=True):
             final = self._denoised(latents, text) / generator.decoder.config.scaling_factor
-            for part in final.split(generator.settings.decoding_batch_size):
+            for part in torch.split(final, generator.settings.decoding_batch_size):
                 generator.decoder.decode(part)
 
     def _denoised(self, latents: Tensor, text: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ VALUES: dict[str, Any] = {
     "validation_guidance_scale": 2.5, "validation_split": 0.2, "preview_decoder": "madebyollin/taesd",
     "preview_steps": 7, "checkpointing_steps": 11,
     "checkpoints_total_limit": 2, "resume_from_checkpoint": "latest", "max_restarts": 0, "device": "cpu",
-    "mixed_precision": "bf16", "gradient_checkpointing": "full", "num_processes": 2, "run_name": "mine",
-    "save_final_pipeline": False,
+    "mixed_precision": "bf16", "gradient_checkpointing": "full", "num_processes": 2, "torch_compile": True,
+    "run_name": "mine", "save_final_pipeline": False,
 }  # fmt: skip
 
 
