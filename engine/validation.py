@@ -142,7 +142,7 @@ class ImageGenerator:
         finally:
             if not self.decoder_stays:
                 devices.move(self.decoder, devices.CPU)
-                devices.empty_cache(self.device)
+            devices.empty_cache(self.device)  # pictures fill more than a step, which needs blocks of other sizes
 
     def _in_batches(
         self, wanted: list[tuple[str, int]], boundary: Callable[[int, int], Any]

@@ -259,9 +259,9 @@ def test_the_decoder_goes_to_the_device_once_a_round_and_leaves_it_only_where_it
     elsewhere, settings = devices.Device("cuda", ""), replace(SETTINGS, batch_size=1)
     monkeypatch.setattr(devices.Device, "torch", property(lambda _: torch.device("cpu")))
     list(generator(trained, settings, device=elsewhere).generate(WANTED[:1], nothing))
-    assert memory.moves == ["cuda"]
+    assert memory.moves == ["cuda", "empty cuda"]
     list(generator(trained, settings, device=elsewhere, decoder_stays=False).generate(WANTED[:1], nothing))
-    assert memory.moves[1:] == ["cuda", "cpu", "empty cuda"]
+    assert memory.moves[2:] == ["cuda", "cpu", "empty cuda"]
 
 
 # ---- faults -------------------------------------------------------------------------------------------------------
