@@ -22,7 +22,7 @@ def compile_blocks(unet: UNet2DConditionModel) -> None:
 
 @contextmanager
 def compiled(whether: bool) -> Iterator[None]:
-    """Forward passes in here use what was compiled."""
+    """What is computed in here uses what was compiled; also what the way back computes again."""
     if not whether:
         yield
         return

@@ -93,9 +93,11 @@ class Trainer:
                 clock.lap("data")
                 with compiled(self.config.torch_compile):
                     predicted = self.unet(noisy, batch.timesteps, batch.embeddings, return_dict=False)[0]
-                loss = loss_per_sample(self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma)
-                clock.lap("forward")
-                self.accelerator.backward(loss.sum() / self.config.effective_batch_size)
+                    loss = loss_per_sample(
+                        self.noise_scheduler, predicted, target, batch.timesteps, self.config.snr_gamma
+                    )
+                    clock.lap("forward")
+                    self.accelerator.backward(loss.sum() / self.config.effective_batch_size)
                 parts.append(loss.detach())
                 clock.lap("backward")
             found = torch.cat(parts)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
+from torch._dynamo.backends.debugging import aot_eager
 
 from engine import compiling
 from engine import device as devices
@@ -27,7 +28,8 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Traced]:
 
     def compiler(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
         shapes.append(tuple(next(one.shape for one in inputs if isinstance(one, torch.Tensor) and one.ndim == 3)))
-        return graph.forward
+        traced_both_ways: Callable[..., object] = aot_eager(graph, inputs)
+        return traced_both_ways
 
     monkeypatch.setattr(compiling, "BACKEND", compiler)
     torch.compiler.reset()
@@ -57,30 +59,27 @@ def test_compiled_steps_learn_the_same_and_are_resumed_exactly(
         assert torch.equal(weight, again.state().adapter[name]), name
 
 
-def test_names_in_files_are_those_of_any_other_run(prepare_tiny: Prepare, traced: Traced, tmp_path: Path) -> None:
+def test_files_and_what_comes_between_steps_are_those_of_any_other_run(
+    prepare_tiny: Prepare, traced: Traced, tmp_path: Path
+) -> None:
     plain, compiled = (Trainer(prepare_tiny(torch_compile=whether)) for whether in (False, True))
     compiled.step(lambda: 0.0)
-    assert traced
-    assert compiled.bare_unet.state_dict().keys() == plain.bare_unet.state_dict().keys()
+    before = len(traced)
+    unet: UNet2DConditionModel = compiled.bare_unet
+    with torch.no_grad():
+        unet.eval()(torch.randn(3, 4, 8, 8), torch.tensor(1), torch.randn(3, 77, unet.config.cross_attention_dim))
+    compiled.step(lambda: 0.0)
+    assert len(traced) == before > 0, "a picture, of another shape, is not compiled"
+
+    assert unet.state_dict().keys() == plain.bare_unet.state_dict().keys()
     assert compiled.state().adapter.keys() == plain.state().adapter.keys()
-    written = {}
+    names = {}
     for trainer in (plain, compiled):
         files = export_adapter(
             trainer.bare_unet, trainer.config, tmp_path, run_name="run", step=1, train_samples=16
         )  # fmt: skip
-        written[trainer] = {file.name: load_file(file).keys() for file in files if file.suffix == ".safetensors"}
-    assert len(written[plain]) == 3 and written[compiled] == written[plain]
-
-
-def test_pictures_and_losses_between_steps_compile_nothing(prepare_tiny: Prepare, traced: Traced) -> None:
-    trainer = Trainer(prepare_tiny(torch_compile=True))
-    trainer.step(lambda: 0.0)
-    before = len(traced)
-    unet: UNet2DConditionModel = trainer.bare_unet
-    with torch.no_grad():
-        unet.eval()(torch.randn(3, 4, 8, 8), torch.tensor(1), torch.randn(3, 77, unet.config.cross_attention_dim))
-    trainer.step(lambda: 0.0)
-    assert len(traced) == before > 0
+        names[trainer] = {file.name: load_file(file).keys() for file in files if file.suffix == ".safetensors"}
+    assert len(names[plain]) == 3 and names[compiled] == names[plain]
 
 
 def test_the_compiler_is_tried_before_a_run(prepare_tiny: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
