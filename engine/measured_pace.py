@@ -32,6 +32,7 @@ class Work:
     gradient_checkpointing: CheckpointingMode
     mixed_precision: str
     device: str
+    torch_compile: bool = False
 
     @classmethod
     def of(cls, config: TrainingConfig) -> "Work":
@@ -43,11 +44,13 @@ class Work:
             config.checkpointing_mode,
             config.mixed_precision,
             config.device,
+            config.torch_compile,
         )
 
     def is_comparable(self, other: "Work") -> bool:
         """Whether the same machine computes both at about the same rate of operations."""
-        return (self.model, self.mixed_precision, self.device) == (other.model, other.mixed_precision, other.device)
+        mine, others = ((work.model, work.mixed_precision, work.device, work.torch_compile) for work in (self, other))
+        return mine == others
 
 
 @dataclass(frozen=True)

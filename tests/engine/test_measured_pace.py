@@ -104,3 +104,10 @@ def test_the_newest_comes_first(workspace: Workspace) -> None:
     a_run(workspace, "older", [1.0, 1.0])
     keep_measurement(workspace, CONFIG, 1.0, 0, 0)
     assert [one.source.split()[0] for one in measured_here(workspace)] == ["the", "run"]
+
+
+def test_what_compiled_steps_took_says_nothing_of_others(workspace: Workspace) -> None:
+    compiled = CONFIG.model_copy(update={"torch_compile": True})
+    a_run(workspace, "compiled", [1.0, 1.0], compiled)
+    (found,) = measured_here(workspace)
+    assert found.work.is_comparable(Work.of(compiled)) and not found.work.is_comparable(Work.of(CONFIG))
