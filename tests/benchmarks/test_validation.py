@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_demo_images(tmp_path: Path) -> None:
-    """With the preset's 25 denoising steps, in batches as memory allows."""
+    """With the preset's denoising steps, in batches as memory allows."""
     prepared = prepare_demo(tmp_path, num_validation_images=IMAGES)
     compare_images("demo, 64 px", prepared, prepared.config.validation_prompts, tmp_path, rounds=10)
 
