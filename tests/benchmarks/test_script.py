@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 
-from engine.attention import set_gradient_checkpointing
-from engine.contract.config import TrainingConfig
+from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.preparation import Prepared
 from engine.trainer import Trainer
 from tests.benchmarks.models import prepare_sd15
@@ -35,14 +34,19 @@ def test_the_way_of_the_script(tmp_path: Path) -> None:
     torch.set_num_threads(os.cpu_count() or 1)  # on a single one torch takes a slow way for convolutions of 1 x 1
     config = TrainingConfig(
         resolution=RESOLUTION, train_batch_size=BATCH, gradient_accumulation_steps=1,
-        gradient_checkpointing="attention", device="cpu",
+        gradient_checkpointing="attention", device="cpu", torch_compile=True,
     )  # fmt: skip
     prepared = prepare_sd15(config, tmp_path)
     trainer, script = Trainer(prepared), Script(prepared)
-    unet = prepared.base.unet
+
+    def ours(mode: CheckpointingMode, compiled: bool) -> tuple[Act, Act]:
+        changes = {"gradient_checkpointing": mode, "torch_compile": compiled}
+        return lambda: trainer.adapt(config.model_copy(update=changes)), lambda: trainer.step(lambda: 0.0)
+
     ways: dict[str, tuple[Act, Act]] = {
-        "ours, attention": (lambda: set_gradient_checkpointing(unet, "attention"), lambda: trainer.step(lambda: 0.0)),
-        "ours, none": (lambda: set_gradient_checkpointing(unet, "none"), lambda: trainer.step(lambda: 0.0)),
+        "ours, attention": ours("attention", compiled=False),
+        "ours, none": ours("none", compiled=False),
+        "ours, none, compiled": ours("none", compiled=True),
         "script, whole blocks": (lambda: script.checkpoint_blocks(True), script.step),
         "script, none": (lambda: script.checkpoint_blocks(False), script.step),
     }
@@ -62,11 +66,11 @@ def test_the_way_of_the_script(tmp_path: Path) -> None:
     for name, rounds in took.items():
         clock, processor = (median(one[of] for one in rounds[1:]) for of in (0, 1))
         print(f"  {name}: {clock:.2f} s a step, {processor:.2f} of the processor")
-    for ours in ("ours, attention", "ours, none"):
+    for way in (name for name in ways if name.startswith("ours")):
         for theirs in ("script, whole blocks", "script, none"):
-            pairs = list(zip(took[theirs], took[ours], strict=True))[1:]
+            pairs = list(zip(took[theirs], took[way], strict=True))[1:]
             clock, processor = (median(script[of] / own[of] for script, own in pairs) for of in (0, 1))
-            print(f"  {ours}: {clock:.2f} times the throughput of {theirs}; by processor time {processor:.2f}")
+            print(f"  {way}: {clock:.2f} times the throughput of {theirs}; by processor time {processor:.2f}")
 
 
 class Script:
