@@ -141,7 +141,7 @@ def pause_and_save(window: Terminal, run: RunDir) -> None:
 def resizing_leaves_no_rubbish(window: Terminal) -> None:
     """A terminal leaves anything on its screen when its size changes; all of it must be painted over."""
     before = window.lines
-    for size, sign in [((60, 20), "compact"), ((200, 60), "Learning rate"), ((40, 10), "Too small"), (SIZE, "Rate")]:
+    for size, sign in [((60, 20), "w: log"), ((200, 60), "Learning rate"), ((40, 10), "Too small"), (SIZE, "Rate")]:
         window.resize(*size)
         window.shows(sign)
         lines = window.until(lambda lines: RUBBISH not in "".join(lines), f"nothing but its own at {size}")
