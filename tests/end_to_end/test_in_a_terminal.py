@@ -30,6 +30,7 @@ TYPED = {
     "validation_steps": ("Validate every", 20), "num_validation_images": ("Images", 2),
     "validation_inference_steps": ("Denoising steps", 2),
 }  # fmt: skip
+LAST_LOGGED = re.compile(r":\d\d +Checkpoint done")  # the log's line, not the answer above the plot
 SOON = 15.0  # seconds in which a console without a terminal ends
 
 
@@ -135,7 +136,7 @@ def pause_and_save(window: Terminal, run: RunDir) -> None:
     window.press("w")
     window.shows(f"▲ step {view_run(run).step}", "on command")
     window.press("w", "w")
-    window.shows("State: paused")
+    window.until(lambda lines: any(LAST_LOGGED.search(line) for line in lines), "the log to its last line")
 
 
 def resizing_leaves_no_rubbish(window: Terminal) -> None:
