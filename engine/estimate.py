@@ -116,23 +116,31 @@ def memory_parts(config: TrainingConfig, room: Room) -> MemoryParts:
     activations = activation_bytes(layers, micro_batch)
     return MemoryParts(
         weights=base_parameters(config) * number,
-        activations=round(activations * HEAP) if room.owner == "machine" else activations,
+        activations=_held(activations, room),
         optimizer=ADAPTER_COPIES * 4 * adapter_parameters(config),
         process=LIBRARIES + encoder_bytes(config.pretrained_model_name_or_path),
     )
 
 
+def _held(tensors: int, room: Room) -> int:
+    """What tensors of so many bytes take of the room."""
+    return round(tensors * HEAP) if room.owner == "machine" else tensors
+
+
+def guided_samples(config: TrainingConfig) -> int:
+    """How many samples the UNet sees of one picture in a denoising step: guidance takes a second one."""
+    return 2 if config.validation_guidance_scale > 1 else 1
+
+
 def drawing_bytes(config: TrainingConfig, room: Room) -> int:
     """Bytes that one more picture takes while a batch of them is denoised, which guidance doubles."""
-    samples = 2 if config.validation_guidance_scale > 1 else 1
-    held = samples * inference_bytes(model_layers(config), BYTES[config.mixed_precision], room.keeps_scores)
-    return round(held * HEAP) if room.owner == "machine" else held
+    sample = inference_bytes(model_layers(config), BYTES[config.mixed_precision], room.keeps_scores)
+    return _held(guided_samples(config) * sample, room)
 
 
 def decoding_bytes(config: TrainingConfig, room: Room) -> int:
     """Bytes that one more picture takes while a batch of them is decoded."""
-    held = DECODED_PIXEL * config.resolution**2
-    return round(held * HEAP) if room.owner == "machine" else held
+    return _held(DECODED_PIXEL * config.resolution**2, room)
 
 
 def disk_parts(config: TrainingConfig, base_bytes: int, samples: int) -> DiskParts:
@@ -196,7 +204,7 @@ def step_seconds(config: TrainingConfig, operations_per_second: float) -> float:
 
 def drawing_operations(config: TrainingConfig) -> float:
     """Floating-point operations of all images of a run, previews among them; guidance takes a second forward pass."""
-    passes = 2 if config.validation_guidance_scale > 1 else 1
+    passes = guided_samples(config)
     each = config.validation_inference_steps * passes + DECODING_FORWARDS
     full = validations(config) * config.num_validation_images * each
     light = previews(config) * PREVIEWED_IMAGES * preview_inference_steps(config) * passes

@@ -13,7 +13,7 @@ from engine.contract.adjustments import MODES, Adjustments
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.describe import size
 from engine.contract.errors import ConfigError
-from engine.estimate import decoding_bytes, drawing_bytes, memory_parts, part_bytes, step_operations
+from engine.estimate import decoding_bytes, drawing_bytes, guided_samples, memory_parts, part_bytes, step_operations
 from engine.machine import Room
 
 FILLED = 0.9  # of the room at most: estimates are within 10 %
@@ -106,10 +106,10 @@ def images_at_once(config: TrainingConfig, room: Room) -> tuple[int, int]:
 
     A step keeps nothing while pictures are drawn, so they have the room of its activations.
     """
-    parts, guided = memory_parts(config, room), 2 if config.validation_guidance_scale > 1 else 1
+    parts = memory_parts(config, room)
     left = FILLED * room.size - (parts.total - parts.activations)
     most = room.largest_batch(config.resolution)
-    denoised = MOST_DRAWN if most is None else min(most // guided, MOST_DRAWN)
+    denoised = MOST_DRAWN if most is None else min(most // guided_samples(config), MOST_DRAWN)
     if room.owner == "machine":
         denoised = min(denoised, DRAWN_PIXELS // config.resolution**2)
     return (

@@ -19,7 +19,6 @@ from engine.contract.errors import ModelError
 from engine.model_source import SD15_CONFIGS, find_base_model, find_preview_decoder, weights_variant
 
 TEXT_ENCODER_PREFIX = "cond_stage_model.transformer.text_model."  # in single files
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError)
 PredictionType = Literal["auto", "epsilon", "v_prediction"]
 
 
@@ -54,17 +53,12 @@ def load_base_model(name: str, unet_dtype: torch.dtype, prediction_type: Predict
 def load_preview_decoder(name: str, base: BaseModel) -> AutoencoderTiny:
     """Load what decodes previews, by path or hub id: frozen, in fp32, on the CPU. Raises ModelError if it cannot be."""
     folder = find_preview_decoder(name, find_base_model(base.source))
-    try:
+    with _told_as_damage(f"preview_decoder {name}"):
         decoder, info = AutoencoderTiny.from_pretrained(
             folder, torch_dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
         if missing := sorted(info["missing_keys"]):
             raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}")
-    except LOADING_ERRORS as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(
-            f"preview_decoder {name} cannot be loaded", why, "Fetch it again; it may be damaged."
-        ) from error
     return decoder.eval().requires_grad_(False)
 
 
@@ -89,7 +83,7 @@ def _load_folder(folder: Path, unet_dtype: torch.dtype) -> dict[str, Any]:
 
 def _load_part(folder: Path, part: str, kind: Any, dtype: torch.dtype) -> nn.Module:
     """One set of weights. A missing tensor would otherwise be made up at random, with only a warning."""
-    with _told_as_damage(folder, part):
+    with _told_as_damage(f"The {part} of the base model {folder}"):
         module, info = kind.from_pretrained(
             folder / part,
             dtype=dtype,
@@ -105,13 +99,13 @@ def _load_part(folder: Path, part: str, kind: Any, dtype: torch.dtype) -> nn.Mod
 
 
 def _load_tokenizer(folder: Path) -> CLIPTokenizer:
-    with _told_as_damage(folder, "tokenizer"):
+    with _told_as_damage(f"The tokenizer of the base model {folder}"):
         tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return tokenizer
 
 
 def _load_scheduler(folder: Path) -> SchedulerMixin:
-    with _told_as_damage(folder, "scheduler"):
+    with _told_as_damage(f"The scheduler of the base model {folder}"):
         name = DDPMScheduler.load_config(folder / "scheduler")["_class_name"]
         scheduler = getattr(diffusers, name).from_pretrained(folder / "scheduler", local_files_only=True)
         if not hasattr(scheduler, "alphas_cumprod"):
@@ -122,7 +116,7 @@ def _load_scheduler(folder: Path) -> SchedulerMixin:
 def _load_single_file(file: Path, unet_dtype: torch.dtype) -> dict[str, Any]:
     """A file in the layout of the original Stable Diffusion code; its configs are SD 1.5's."""
     options: dict[str, Any] = {"config": str(SD15_CONFIGS), "local_files_only": True}
-    with _told_as_damage(file, "checkpoint"):
+    with _told_as_damage(f"The checkpoint of the base model {file}"):
         try:
             # Each part maps the file for itself, so that what is converted to another type leaves memory at once.
             unet = UNet2DConditionModel.from_single_file(str(file), subfolder="unet", torch_dtype=unet_dtype, **options)
@@ -157,15 +151,13 @@ def _text_encoder_of_single_file(file: Path) -> CLIPTextModel:
 
 
 @contextmanager
-def _told_as_damage(path: Path, part: str) -> Iterator[None]:
+def _told_as_damage(what: str) -> Iterator[None]:
     """What the libraries raise over files that are damaged or do not fit their config, as a ModelError."""
     try:
         yield
-    except LOADING_ERRORS as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(
-            f"The {part} of the base model {path} cannot be loaded", why, "Fetch it again; it may be damaged."
-        ) from error
+        raise ModelError(f"{what} cannot be loaded", why, "Fetch it again; it may be damaged.") from error
 
 
 def _frozen(parts: dict[str, Any], prediction_type: PredictionType, source: str, notices: tuple[str, ...]) -> BaseModel:

@@ -241,11 +241,7 @@ def _duration(config: TrainingConfig, measured: list[Measured]) -> Duration:
             source = f"measured by {one.source}"
             return _lasting(config, alone / at_once, operations / alone, source, is_measured=True)
     for one in measured:
-        if (one.work.model, one.work.device, one.work.mixed_precision) == (
-            work.model,
-            work.device,
-            work.mixed_precision,
-        ):
+        if one.work.is_comparable(work):
             rate = _operations(config, one) / one.seconds
             source = f"computed from operations, at the rate of {one.source}"
             return _lasting(config, operations / rate / at_once, rate, source, is_measured=False)

@@ -27,8 +27,8 @@ class EstimatePanel(VerticalScroll, can_focus=False):
     """Asks for estimates, tells what they find, and repaints when that is new."""
 
     DEFAULT_CSS = """
-    EstimatePanel { padding: 0 1; height: 1fr; }
     EstimatePanel {
+        padding: 0 1; height: 1fr;
         #reasons, #figures { height: auto; }
         #reasons { margin-bottom: 1; display: none; }
         &.-old #figures { text-opacity: 60%; }

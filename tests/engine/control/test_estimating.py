@@ -150,6 +150,17 @@ def test_a_workspace_that_cannot_be_written_is_told(
     assert "cannot be written" in in_the_way(estimate(workspace, demo_config()))["train_data_dir"]
 
 
+def test_compiled_steps_are_not_foretold_from_plain_ones(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
+) -> None:
+    plain = resolve(workspace, demo_config(device="cpu"))
+    keep_measurement(workspace, plain, 3.0, peak_memory=0, memory_limit=0)
+    larger = estimate(workspace, demo_config(device="cpu", train_batch_size=8)).duration
+    compiled = estimate(workspace, demo_config(device="cpu", torch_compile=True)).duration
+    assert "the preflight of" in larger.source
+    assert "the preflight of" not in compiled.source and not compiled.is_measured
+
+
 def test_the_cpu_is_assumed_where_it_is_asked_for(
     workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
