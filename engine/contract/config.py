@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.contract.contradictions import contradictions
+from engine.contract.setting_rules import NONE_WORD, ON_OFF, AutoOr
 
 Group = Literal["model", "data", "training", "lora", "validation", "checkpoints", "hardware", "output"]
 CheckpointingMode = Literal["none", "attention", "full"]
-
-POLYNOMIAL_END = 1e-7  # learning rate at which diffusers' polynomial schedule ends
 SHOE_PROMPTS = [
     "a professional product photo of red casual shoes on white background",
     "a professional product photo of black leather shoes on white background",
@@ -33,25 +34,6 @@ def setting(
     """A pydantic field that also carries what a form and `--help` need."""
     extra: dict[str, Any] = {"group": group, "unit": unit, "may_change_on_resume": may_change_on_resume}
     return Field(default, title=title, description=help, json_schema_extra=extra, **bounds)
-
-
-def _checkpointing_mode(value: object) -> object:
-    """diffusers' scripts know an on/off flag: on means the cheap mode, off means none."""
-    if isinstance(value, str):
-        value = {"true": True, "false": False}.get(value.lower(), value)
-    return {True: "attention", False: "none"}[value] if isinstance(value, bool) else value
-
-
-def _auto_word(value: object) -> str:
-    return "auto" if value == "auto" else "number"
-
-
-def _none_word(value: object) -> object:
-    return None if isinstance(value, str) and value.lower() in {"none", "null", ""} else value
-
-
-Auto = Annotated[Literal["auto"], Tag("auto")]
-MicroBatchSize = Annotated[int, Field(ge=1, le=256), Tag("number")]
 
 
 class TrainingConfig(BaseModel):
@@ -90,8 +72,7 @@ class TrainingConfig(BaseModel):
         help="Threads that read and resize pictures while the VAE encodes others; 0 reads them one by one.",
     )  # fmt: skip
 
-    # The tags keep a wrong number from being told twice, the second time as not being auto.
-    train_batch_size: Annotated[Auto | MicroBatchSize, Discriminator(_auto_word)] = setting(
+    train_batch_size: AutoOr[Annotated[int, Field(ge=1, le=256)]] = setting(
         2, group="training", title="Batch size", unit="samples", may_change_on_resume=True,
         help="Samples in one micro-batch. auto takes as many as fit into memory; the accumulation then counts samples "
         "and is the effective batch.",
@@ -118,7 +99,7 @@ class TrainingConfig(BaseModel):
         0, group="training", title="Warm-up", unit="steps", ge=0, le=10_000_000,
         help="Steps in which the learning rate rises from zero. The schedule constant ignores it.",
     )  # fmt: skip
-    snr_gamma: Annotated[float | None, BeforeValidator(_none_word)] = setting(
+    snr_gamma: Annotated[float | None, NONE_WORD] = setting(
         None, group="training", title="Min-SNR gamma", gt=0, le=100,
         help="Weight the loss by min(SNR, gamma) / SNR (Hang et al. 2023, arXiv:2303.09556); 5 is usual, none is off.",
     )  # fmt: skip
@@ -188,7 +169,7 @@ class TrainingConfig(BaseModel):
         0.05, group="validation", title="Held out", unit="share", gt=0, lt=1,
         help="Share of the pictures, at least 8, that are never trained on and measure the validation loss.",
     )  # fmt: skip
-    preview_decoder: Annotated[str | None, BeforeValidator(_none_word)] = setting(
+    preview_decoder: Annotated[str | None, NONE_WORD] = setting(
         None, group="validation", title="Preview decoder", may_change_on_resume=True,
         help="Folder or hub id of a small autoencoder (AutoencoderTiny), such as madebyollin/taesd: it decodes light "
         "previews between validations. none draws none.",
@@ -206,7 +187,7 @@ class TrainingConfig(BaseModel):
         5, group="checkpoints", title="Keep checkpoints", ge=1, le=10_000, may_change_on_resume=True,
         help="Older checkpoints are removed once a newer one has been verified.",
     )  # fmt: skip
-    resume_from_checkpoint: Annotated[str | None, BeforeValidator(_none_word)] = setting(
+    resume_from_checkpoint: Annotated[str | None, NONE_WORD] = setting(
         None, group="checkpoints", title="Continue from", may_change_on_resume=True,
         help="Begin from a checkpoint of another run: its folder, or latest for the newest of the workspace.",
     )  # fmt: skip
@@ -228,9 +209,7 @@ class TrainingConfig(BaseModel):
         help="Compile the UNet's transformer blocks for training steps, on cuda and cpu; the first step takes a minute "
         "or more. It needs a C++ compiler.",
     )  # fmt: skip
-    gradient_checkpointing: Annotated[
-        Literal["auto", "none", "attention", "full"], BeforeValidator(_checkpointing_mode)
-    ] = setting(
+    gradient_checkpointing: Annotated[Literal["auto", "none", "attention", "full"], ON_OFF] = setting(
         "auto", group="hardware", title="Checkpointing", may_change_on_resume=True,
         help="What is computed twice to save memory: none, attention (4 % more work), full blocks (38 % more), or "
         "auto, the fastest that fits. true means attention, false means none.",
@@ -240,7 +219,7 @@ class TrainingConfig(BaseModel):
         help="Processes that share the micro-batches of each step, one for each CUDA GPU, started by accelerate.",
     )  # fmt: skip
 
-    run_name: Annotated[str | None, BeforeValidator(_none_word)] = setting(
+    run_name: Annotated[str | None, NONE_WORD] = setting(
         None, group="output", title="Run name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$",
         may_change_on_resume=True, help="Folder under outputs/; made from the preset's name and the time if left out.",
     )  # fmt: skip
@@ -266,61 +245,6 @@ class TrainingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        if self.lr_warmup_steps > self.max_train_steps:
-            raise ValueError(
-                f"lr_warmup_steps {self.lr_warmup_steps} is longer than the run, max_train_steps "
-                f"{self.max_train_steps}; the learning rate would never be reached"
-            )
-        if self.device == "mps" and self.lora_dropout > 0 and self.checkpointing_mode != "none":
-            raise ValueError(
-                f"lora_dropout {self.lora_dropout} with gradient_checkpointing {self.gradient_checkpointing} gives "
-                "wrong gradients on mps, which draws another dropout mask when it recomputes (pytorch #194478); "
-                "set lora_dropout 0 or gradient_checkpointing auto or none"
-            )
-        if self.device == "mps" and self.torch_compile:
-            raise ValueError(
-                "torch_compile on mps: torch's compiler for Apple GPUs is a prototype, whose gradients nobody has "
-                "vouched for; set torch_compile false"
-            )
-        if self.device == "mps" and self.num_processes > 1:
-            raise ValueError(
-                f"num_processes {self.num_processes} on mps: a Mac has one GPU, and two processes would only share its "
-                "memory; set num_processes 1"
-            )
-        if self.gradient_accumulation_steps % self.num_processes:
-            raise ValueError(self._how_to_share())
-        if self.lr_scheduler == "polynomial" and self.learning_rate <= POLYNOMIAL_END:
-            raise ValueError(
-                f"learning_rate {self.learning_rate:g} is not above {POLYNOMIAL_END:g}, where the lr_scheduler "
-                "polynomial ends"
-            )
-        if self.num_validation_images and not any(p.strip() for p in self.validation_prompts):
-            raise ValueError(
-                f"num_validation_images {self.num_validation_images} needs at least one text in validation_prompts"
-            )
-        if self.preview_decoder and not self.num_validation_images:
-            raise ValueError(
-                f"preview_decoder {self.preview_decoder} draws nothing with num_validation_images 0: previews are the "
-                "first of the validation images"
-            )
-        if self.preview_decoder and self.preview_steps % self.validation_steps == 0:
-            raise ValueError(
-                f"preview_steps {self.preview_steps} draws no preview: validation_steps {self.validation_steps} draws "
-                "all images at each of these steps; set preview_steps lower"
-            )
+        for contradiction in contradictions(self):
+            raise ValueError(contradiction)
         return self
-
-    def _how_to_share(self) -> str:
-        """Why the processes cannot share the micro-batches of a step, and the nearest settings with which they can."""
-        effective, processes = self.effective_batch_size, self.num_processes
-        batches = [n for n in range(self.micro_batch_size, 0, -1) if effective % (n * processes) == 0]
-        remedy = (
-            f"train_batch_size {batches[0]} and gradient_accumulation_steps {effective // batches[0]}, which keep the "
-            f"effective batch of {effective}"
-            if batches
-            else f"num_processes to a number that divides the effective batch of {effective}"
-        )
-        return (
-            f"num_processes {processes} cannot share gradient_accumulation_steps {self.gradient_accumulation_steps}: "
-            f"each takes as many micro-batches of a step as the others; set {remedy}"
-        )
