@@ -65,10 +65,6 @@ class Machine:
         """Operations per second for a model of some size."""
         return SMALL_RATE if self.is_cpu and parameters < SMALL_MODEL else self.operations_per_second
 
-    def at_once(self, processes: int) -> int:
-        """How many micro-batches of a step are computed at the same time; a CPU is shared by all processes."""
-        return 1 if self.is_cpu else processes
-
     def room(self, processes: int) -> Room:
         """What one of several processes gets of it; each has a GPU of its own, but all share the system's memory."""
         if self.own_memory:
@@ -85,14 +81,24 @@ def machine(cpu_only: bool) -> Machine:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return apple(_chip())
     if NVIDIA_DRIVER.exists():
-        return Machine("an NVIDIA GPU", NVIDIA * REACHED * TERA, _nvidia_memory())
+        return nvidia(_nvidia_memory())
     return machine(cpu_only=True)
+
+
+def nvidia(memory: int) -> Machine:
+    """A machine with NVIDIA's GPUs, each of which has so many bytes; 0 if nobody tells."""
+    return Machine("an NVIDIA GPU", NVIDIA * REACHED * TERA, memory)
 
 
 def apple(chip: str) -> Machine:
     """An Apple Silicon machine by the name of its chip, such as Apple M2 Max."""
     peak = APPLE_PEAK.get(chip.removeprefix("Apple "), OTHER_APPLE)
     return Machine(chip, peak * REACHED * TERA, metal_memory(memory()[0]), is_metal=True)
+
+
+def at_once(processes: int, *, is_cpu: bool) -> int:
+    """How many micro-batches of a step are computed at the same time; a CPU is shared by all processes."""
+    return 1 if is_cpu else processes
 
 
 def metal_memory(total: int) -> int:

@@ -55,7 +55,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds that one micro-batch of some work took, and who measured it; memory is 0 where nobody looked."""
+    """Seconds that one micro-batch of some work took, and who measured it.
+
+    The peak of memory is 0 where nobody looked, and the limit where it was a CPU's.
+    """
 
     work: Work
     seconds: float

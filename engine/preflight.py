@@ -5,7 +5,7 @@ import sys
 from statistics import median
 
 from engine import device as devices
-from engine import tool
+from engine import machine, tool
 from engine.contract import adjustments
 from engine.contract.config import TrainingConfig
 from engine.contract.describe import duration
@@ -43,7 +43,7 @@ def preflight(config: TrainingConfig, workspace: Workspace, _: argparse.Namespac
     peak = devices.peak_memory(prepared.device)
     print(f"[OK] {pace:.2f} s per step (median after the first), peak memory {peak / 2**30:.2f} GiB")
     _keep(workspace, adjustments.apply(config, prepared.chosen), pace, peak, devices.memory(prepared.device).limit)
-    at_once = 1 if prepared.device.name == "cpu" else config.num_processes
+    at_once = machine.at_once(config.num_processes, is_cpu=prepared.device.name == "cpu")
     shared = f" in {at_once} processes" if at_once > 1 else ""
     print(
         f"{config.max_train_steps} steps of {config.effective_batch_size} samples will take about "

@@ -84,10 +84,7 @@ def test_no_part_of_the_console_loads_torch() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_only_device_py_names_what_depends_on_the_device(path: Path) -> None:
-    settings = {
-        "engine.contract.config",
-        "engine.contract.contradictions",
-    }  # which names there are, and what they forbid
+    settings = {"engine.contract.config", "engine.contract.contradictions"}  # names, and what goes with them
     if module_name(path) in {"engine.device", *settings}:
         return
     tree = ast.parse(path.read_text())

@@ -28,6 +28,10 @@ def test_a_small_model_has_one_core_of_it() -> None:
     assert apple("Apple M2").rate(1) == apple("Apple M2").operations_per_second
 
 
+def test_processes_share_a_cpu_but_each_has_a_gpu() -> None:
+    assert (machine.at_once(4, is_cpu=True), machine.at_once(4, is_cpu=False)) == (1, 4)
+
+
 def test_free_memory_is_part_of_all() -> None:
     total, available = machine.memory()
     assert 0 < available < total

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from engine.contract.adjustments import Adjustments
 from engine.control import Estimate
-from engine.control.estimating import Duration, Memory, Samples
+from engine.control.estimating import Duration, Memory
+from engine.control.obstacles import Samples
 from engine.estimate import DiskParts, MemoryParts
 from tui.estimate_words import in_full, in_short
 

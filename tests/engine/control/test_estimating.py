@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine import device as devices
-from engine import machine
+from engine import machine, model_source
 from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config
@@ -132,6 +132,15 @@ def test_what_stands_in_the_way_is_told_with_its_setting(
     assert words in in_the_way(found)[setting]
 
 
+def test_a_base_model_is_looked_at_once_also_for_the_sake_of_a_preview_decoder(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(model_source, "check_folder", looked.append)
+    found = estimate(workspace, demo_config(preview_decoder="no/where/x", preview_steps=10))
+    assert "preview_decoder" in in_the_way(found) and len(looked) == 1
+
+
 def test_pictures_that_come_and_go_are_noticed(
     workspace: Workspace, demo_config: Callable[..., TrainingConfig]
 ) -> None:
@@ -171,6 +180,32 @@ def test_the_cpu_is_assumed_where_it_is_asked_for(
     machine.machine.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("driver", "limit", "share", "owner"),
+    [(Path(__file__), 0, 1, "machine"), (Path("nowhere"), 8 * 2**30, 4, "device")],
+    ids=["a driver without a CUDA build of torch", "a GPU whose driver does not show"],
+)
+def test_what_a_preflight_computed_on_says_more_than_the_file_of_a_driver(
+    workspace: Workspace,
+    demo_config: Callable[..., TrainingConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    driver: Path,
+    limit: int,
+    share: int,
+    owner: str,
+) -> None:
+    monkeypatch.setattr(machine, "NVIDIA_DRIVER", driver)
+    machine.machine.cache_clear()
+    config = demo_config(gradient_accumulation_steps=4, num_processes=4, max_train_steps=10)
+    keep_measurement(workspace, resolve(workspace, config), 8.0, peak_memory=1, memory_limit=limit)
+    found = estimate(workspace, config)
+    assert found.duration.step == 8.0 / share
+    assert found.memory.limit_of == owner
+    larger = estimate(workspace, demo_config(mixed_precision="bf16")).duration
+    assert ("NVIDIA" in larger.source) == bool(limit)
+    machine.machine.cache_clear()
+
+
 @pytest.mark.parametrize(("device", "share"), [("auto", 4), ("cpu", 1)])
 def test_processes_share_the_steps_where_each_has_a_gpu(
     workspace: Workspace,
@@ -199,7 +234,8 @@ def test_what_auto_would_become_is_told_with_its_reason_and_estimated(
     assert (found.chosen.train_batch_size, found.chosen.gradient_checkpointing) == (24, "none")
     assert found.chosen.why.startswith("auto: about ")
     set_by_hand = demo_config(train_batch_size=24, gradient_accumulation_steps=1, gradient_checkpointing="none")
-    assert estimate(workspace, set_by_hand).memory == found.memory
+    by_hand = estimate(workspace, set_by_hand).memory
+    assert (by_hand.parts, by_hand.limit) == (found.memory.parts, found.memory.limit)
     monkeypatch.setattr(machine, "memory", lambda: (720 * 2**20, 2**20))
     smaller = estimate(workspace, config)
     assert smaller.chosen.train_batch_size != 24

@@ -26,7 +26,8 @@ from engine.contract.config_file import find_config, load_config
 from engine.contract.errors import DataError, ModelError, RunError
 from engine.contract.run_dir import RunDir, RunLock, Workspace
 from engine.control import Estimate, Obstacle, ToolProcess
-from engine.control.estimating import Duration, Memory, Samples
+from engine.control.estimating import Duration, Memory
+from engine.control.obstacles import Samples
 from engine.estimate import DiskParts, MemoryParts
 from tests.tui.consoles import runs_console
 from tests.tui.looks import in_look
