@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+from ctypes import CDLL
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from engine.contract.errors import DeviceError
 DeviceName = Literal["mps", "cuda", "cpu"]
 ENCODED_PIXELS = 2**20  # of all pictures that the VAE encodes at once
 MOST_ENCODED = 32  # what an interruption may lose
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,22 @@ def choose_threads(device: Device, parameters: int) -> None:
         torch.set_num_threads(1)
 
 
+def keep_freed_memory(device: Device) -> None:
+    """On a CPU, have the heap keep what tensors leave until `empty_cache`, where the C library can.
+
+    glibc gives large tensors back at once and takes pages for the next ones, each of which the system has to clear:
+    2.4 million of them in a step of SD 1.5 at 512 px, a tenth of its time.
+    """
+    if device.name == "cpu" and (mallopt := _of_libc("mallopt")):
+        mallopt(MMAP_MAX, 0)  # nothing outside of the heap
+        mallopt(TRIM_THRESHOLD, -1)  # which never shrinks by itself
+
+
+def _of_libc(name: str) -> Any:
+    """A function of the C library; None on systems whose library lacks it."""
+    return getattr(CDLL(None), name, None)
+
+
 def take_own(device: Device, index: int, processes: int) -> None:
     """Make one of the GPUs that of this process. Raises DeviceError if there are fewer than processes."""
     if device.name == "cpu":
@@ -251,6 +269,8 @@ def empty_cache(device: Device) -> None:
         torch.cuda.empty_cache()
     elif device.name == "mps":
         torch.mps.empty_cache()
+    elif trim := _of_libc("malloc_trim"):
+        trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -76,6 +76,7 @@ def prepare(
 ) -> Prepared:
     """Make ready to train. Raises a ShoeloraError for anything that stands against it, the cheapest causes first."""
     device = devices.choose_device(config.device)
+    devices.keep_freed_memory(device)
     config = validate({**config.model_dump(), "device": device.name})  # what auto became must fit
     precision = devices.choose_precision(config.mixed_precision, device)
     if config.torch_compile:

@@ -15,19 +15,21 @@ from engine.unet_layers import SD15_UNET
 from tests.meta_step import Kernels, MetaStep
 
 WIDTHS = (96, 192, 384)  # of a UNet like SD 1.5's of a third of its width, 40 million parameters
-# A process that does nothing but two steps; prints the most bytes that it had.
+# A process that does nothing but three steps; prints the most bytes that it had.
 PROCESS = """
 import json, resource, sys, torch, engine.trainer, engine.validation
 from diffusers import UNet2DConditionModel
 from engine.attention import set_gradient_checkpointing
 from engine.contract.config import TrainingConfig
+from engine.device import CPU, keep_freed_memory
 from engine.lora import add_adapter
 file, mode, batch, side = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(1)
+keep_freed_memory(CPU)
 unet = UNet2DConditionModel.from_config(json.load(open(file))).requires_grad_(False)
 add_adapter(unet, TrainingConfig())
 set_gradient_checkpointing(unet.train(), mode)
-for _ in range(2):
+for _ in range(3):
     text = torch.randn(batch, 77, unet.config.cross_attention_dim)
     unet(torch.randn(batch, 4, side, side), torch.zeros(batch), text).sample.square().mean().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))

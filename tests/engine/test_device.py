@@ -1,5 +1,6 @@
 """Choice of device and precision, with devices that this machine does not have played by fakes."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -212,6 +213,46 @@ def test_waiting_and_freeing_go_to_the_device(have: Have) -> None:
         devices.empty_cache(device)
     assert called == ["torch.mps.synchronize", "torch.mps.empty_cache", "torch.cuda.synchronize",
                       "torch.cuda.empty_cache"]  # fmt: skip
+
+
+FAULTS = """
+import resource, torch
+from engine import device as devices
+
+def pages(act):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    act()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1])
+
+make = lambda: torch.ones(16 * 2**20)  # 64 MiB
+make()
+print(pages(make))
+devices.keep_freed_memory(devices.CPU)
+for _ in range(20):  # until no leftover of an aligned block lies between the heap's top and what was freed
+    make()
+print(pages(make))
+kept = resident()
+devices.empty_cache(devices.CPU)
+print(kept - resident())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc can be told to keep freed memory")
+def test_on_a_cpu_freed_memory_is_used_again_until_it_is_given_back() -> None:
+    """In pages of memory, of which a tensor of 64 MiB has up to 16,384."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, timeout=120, check=True)
+    taken, taken_again, given_back = map(int, done.stdout.split())
+    assert taken > 20 * max(1, taken_again)
+    assert given_back > 10_000
+
+
+def test_a_c_library_that_cannot_keep_freed_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "CDLL", lambda _: object())
+    devices.keep_freed_memory(CPU)
+    devices.empty_cache(CPU)
 
 
 def test_a_module_moves_in_place() -> None:
