@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -16,7 +17,7 @@ from engine.contract import adjustments
 from engine.contract.adjustments import MODES
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.config_file import validate
-from engine.contract.errors import DeviceError, NonFiniteError
+from engine.contract.errors import ConfigError, DeviceError, NonFiniteError
 from engine.contract.run_dir import Workspace
 from engine.estimate import step_operations
 from engine.fitting import fit
@@ -32,12 +33,15 @@ LATENT_SIDE = 8  # of the small input on which gradients are compared: the least
 CLOSE = 1e-2  # relative difference of gradients; rounding alone makes 1e-5 to 1e-3
 FULL = 0.9  # of the device's limit; more leaves nothing for validation images
 
-TABLE = "{:<10} {:<5} {:>14} {:>10} {:>9} {:>8} {:>10}  {}"
+TABLE = "{:<19} {:<5} {:>14} {:>10} {:>9} {:>8} {:>10}  {}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one mode took: seconds of a micro-batch, operations per second, and bytes at the peak; or why it failed."""
+    """What one mode took: seconds of a micro-batch, operations per second, and bytes at the peak; or why it failed.
+
+    `starting` is by how many seconds the first step took longer: compiling, above all.
+    """
 
     checkpointing: CheckpointingMode
     precision: str
@@ -46,6 +50,13 @@ class Row:
     rate: float = 0.0
     peak: int = 0
     fault: str = ""
+    compiled: bool = False
+    starting: float = 0.0
+
+    @property
+    def mode(self) -> str:
+        """What is computed twice, and whether steps are compiled."""
+        return f"{self.checkpointing}, compiled" if self.compiled else self.checkpointing
 
     @property
     def dtype(self) -> str:
@@ -55,9 +66,9 @@ class Row:
     def cells(self, reachable: float) -> list[str]:
         """Its line of the table; `reachable` is the rate of a large matrix product."""
         if self.fault:
-            return [self.checkpointing, self.dtype, *["–"] * 5, self.fault]
+            return [self.mode, self.dtype, *["–"] * 5, self.fault]
         return [
-            self.checkpointing, self.dtype, f"{self.seconds:.3f}", f"{self.batch / self.seconds:.2f}",
+            self.mode, self.dtype, f"{self.seconds:.3f}", f"{self.batch / self.seconds:.2f}",
             f"{self.rate / 1e9:.0f}", f"{self.rate / reachable:.0%}", f"{self.peak / 2**30:.2f} GiB", "",
         ]  # fmt: skip
 
@@ -71,8 +82,9 @@ def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Name
           f"{reachable / 1e9:.0f} GFLOP/s", flush=True)  # fmt: skip
     rows: list[Row] = []
     difference: float | None = None
+    compiles = _compiles(config, device)
     for precision in devices.precisions(device):
-        prepared = _prepared(config, precision, workspace)
+        prepared = _prepared(config, precision, compiles, workspace)
         trainer = Trainer(prepared)
         if not rows:
             print(TABLE.format("mode", "dtype", "s/micro-batch", "samples/s", "GFLOP/s", "of that", "memory", ""))
@@ -88,39 +100,59 @@ def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Name
     return _conclude(config, device, rows, difference)
 
 
-def _prepared(config: TrainingConfig, precision: str, workspace: Workspace) -> Prepared:
+def _compiles(config: TrainingConfig, device: devices.Device) -> bool:
+    """Whether steps can be compiled here; says why not."""
+    try:
+        validate({**config.model_dump(), "device": device.name, "torch_compile": True})
+        devices.require_compiler(device)
+    except (ConfigError, DeviceError) as error:
+        print(f"[OK] no compiled steps: {error.what}. {error.why}", flush=True)
+    else:
+        return True
+    return False
+
+
+def _prepared(config: TrainingConfig, precision: str, compiles: bool, workspace: Workspace) -> Prepared:
     """A run of one micro-batch per step; weights are loaded again, since their precision is decided at loading."""
     changes = {
-        "mixed_precision": precision,
-        "gradient_accumulation_steps": 1,
-        "gradient_checkpointing": "none",
-        "num_processes": 1,
-    }
-    return prepare(
-        validate({**config.model_dump(), **changes}), workspace, tool.print_progress, tool.print_warning
-    )  # fmt: skip
+        "mixed_precision": precision, "gradient_accumulation_steps": 1, "gradient_checkpointing": "none",
+        "num_processes": 1, "torch_compile": compiles,
+    }  # fmt: skip
+    return prepare(validate({**config.model_dump(), **changes}), workspace, tool.print_progress, tool.print_warning)
 
 
 def _timed(trainer: Trainer, prepared: Prepared, steps: int) -> Iterator[Row]:
-    """A row for each mode of checkpointing; one that needs too much memory or computes wrongly says so."""
-    config, precision = trainer.config, trainer.config.mixed_precision
+    """A row for each mode of checkpointing, then one for the fastest of them with compiled steps."""
+    config, device = prepared.config, prepared.device
+    rows = []
     for mode in reversed(MODES):  # from the least memory: a CPU's peak never falls
-        trainer.adapt(config.model_copy(update={"gradient_checkpointing": mode}))
-        devices.empty_cache(prepared.device)
-        devices.reset_peak_memory(prepared.device)
-        try:
-            seconds = median([trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)][WARM_UP:])
-        except NonFiniteError as error:
-            yield Row(mode, precision, config.micro_batch_size, fault=f"not finite: {error.why}")
-            continue
-        except RuntimeError as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            trainer.abandon_step()
-            yield Row(mode, precision, config.micro_batch_size, fault="memory ran out")
-            continue
-        rate = step_operations(trainer.config) / seconds
-        yield Row(mode, precision, config.micro_batch_size, seconds, rate, devices.peak_memory(prepared.device))
+        plain = config.model_copy(update={"gradient_checkpointing": mode, "torch_compile": False})
+        rows.append(_time(trainer, plain, device, steps))
+        yield rows[-1]
+    best = recommended(rows, devices.memory(device).limit)
+    if config.torch_compile and best:
+        yield _time(trainer, config.model_copy(update={"gradient_checkpointing": best.checkpointing}), device, steps)
+
+
+def _time(trainer: Trainer, config: TrainingConfig, device: devices.Device, steps: int) -> Row:
+    """What steps of a config take; a mode that needs too much memory or computes wrongly says so."""
+    mode, precision, batch = config.checkpointing_mode, config.mixed_precision, config.micro_batch_size
+    compiled = config.torch_compile
+    trainer.adapt(config)
+    devices.empty_cache(device)
+    devices.reset_peak_memory(device)
+    try:
+        took = [trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)]
+    except NonFiniteError as error:
+        return Row(mode, precision, batch, fault=f"not finite: {error.why}", compiled=compiled)
+    except RuntimeError as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        trainer.abandon_step()
+        return Row(mode, precision, batch, fault="memory ran out", compiled=compiled)
+    seconds, peak = median(took[WARM_UP:]), devices.peak_memory(device)
+    rate = step_operations(config) / seconds
+    return Row(mode, precision, batch, seconds, rate, peak, compiled=compiled, starting=max(0.0, took[0] - seconds))
 
 
 def matrix_rate(device: devices.Device) -> float:
@@ -158,10 +190,13 @@ def _gradients(trainer: Trainer, device: devices.Device) -> torch.Tensor:
     return row
 
 
-def recommended(rows: list[Row], limit: int) -> Row | None:
-    """The fastest of the modes that compute rightly and leave some memory; `limit` in bytes, 0 if it is unknown."""
+def recommended(rows: list[Row], limit: int, micro_batches: float = inf) -> Row | None:
+    """Of the modes that compute rightly and leave some memory, the one in which a run is done first.
+
+    `limit` in bytes, 0 if it is unknown; `micro_batches` of the run, of which a short one may not be worth compiling.
+    """
     fits = [row for row in rows if not row.fault and (not limit or row.peak <= FULL * limit)]
-    return min(fits, key=lambda row: row.seconds, default=None)
+    return min(fits, key=lambda row: row.seconds + row.starting / micro_batches, default=None)
 
 
 def _conclude(config: TrainingConfig, device: devices.Device, rows: list[Row], difference: float | None) -> int:
@@ -174,18 +209,25 @@ def _conclude(config: TrainingConfig, device: devices.Device, rows: list[Row], d
                 f"They differ by {difference:.1%} of their norm; rounding alone stays far below {CLOSE:.0%}.",
                 "Update macOS and torch; until then train with --device cpu.",
             )
-    best = recommended(rows, devices.memory(device).limit)
-    if best is None:
+    micro_batches = config.effective_batch_size / config.micro_batch_size
+    limit = devices.memory(device).limit
+    best = recommended(rows, limit, micro_batches * config.max_train_steps)
+    fastest = recommended(rows, limit)
+    if best is None or fastest is None:
         raise DeviceError(
             f"No mode can be used on {device.name}",
-            "; ".join(f"{row.checkpointing} {row.dtype}: {row.fault or 'memory is too small'}" for row in rows),
+            "; ".join(f"{row.mode} {row.dtype}: {row.fault or 'memory is too small'}" for row in rows),
             "Lower train_batch_size or resolution, or train with --device cpu.",
         )
-    micro_batches = config.effective_batch_size / best.batch
+    if fastest.compiled and not best.compiled:
+        print(
+            f"[OK] compiled steps would save {(best.seconds - fastest.seconds) * micro_batches:.3f} s each, and "
+            f"{fastest.starting:.0f} s of compiling are more than {config.max_train_steps} of them save"
+        )
     print(
         f"Recommended: --gradient_checkpointing {best.checkpointing} --mixed_precision {best.precision} "
-        f"({best.seconds * micro_batches:.2f} s per step of {config.effective_batch_size} samples). "
-        "Estimates use these figures from now on."
+        f"--torch_compile {str(best.compiled).lower()} ({best.seconds * micro_batches:.2f} s per step of "
+        f"{config.effective_batch_size} samples). Estimates use these figures from now on."
     )
     return 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from engine import bench
+from engine import bench, compiling
 from engine import device as devices
 from engine.bench import Row, gradient_difference, matrix_rate, recommended
 from engine.contract.config import TrainingConfig
@@ -22,6 +22,13 @@ CPU = devices.choose_device("cpu")
 STEPS = argparse.Namespace(steps=2)
 
 
+@pytest.fixture(autouse=True)
+def quick_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What steps are compiled to costs nothing to make: tests/engine/test_compiling.py has the real compiler."""
+    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    monkeypatch.setattr(devices, "require_compiler", lambda _: None)
+
+
 def resolved(make: Callable[..., TrainingConfig]) -> TrainingConfig:
     return make(train_batch_size=2, gradient_accumulation_steps=4)
 
@@ -32,18 +39,48 @@ def test_every_mode_is_timed_and_kept_and_the_fastest_is_recommended(
     config = resolved(tiny_config)
     assert bench.bench(config, tiny_workspace, STEPS) == 0
     out = capsys.readouterr().out
-    rows = {line.split()[0]: line.split() for line in out.splitlines() if " fp32 " in line and "GiB" in line}
-    assert list(rows) == ["full", "attention", "none"]
-    kept: dict[str, Measured] = {one.work.gradient_checkpointing: one for one in read_preflights(tiny_workspace)}
+    rows = {tuple(line.split(" fp32 ")[0].split()): line.split(" fp32 ")[1].split() for line in table(out)}
+    *plain, compiled = rows
+    assert plain == [("full",), ("attention",), ("none",)] and len(compiled) == 2 and compiled[1] == "compiled"
+    kept: dict[tuple[str, ...], Measured] = {named(one.work): one for one in read_preflights(tiny_workspace)}
     assert kept.keys() == rows.keys()
     for mode, row in rows.items():
-        changed = config.model_copy(update={"gradient_checkpointing": mode})
-        assert kept[mode].work == Work.of(changed) and kept[mode].source.startswith("the bench of")
-        assert float(row[2]) == pytest.approx(kept[mode].seconds, abs=6e-4)
-        assert float(row[3]) == pytest.approx(2 / kept[mode].seconds, rel=0.1)
-    fastest = min(kept.values(), key=lambda one: one.seconds)
+        assert kept[mode].source.startswith("the bench of")
+        assert float(row[0]) == pytest.approx(kept[mode].seconds, abs=6e-4)
+        assert float(row[1]) == pytest.approx(2 / kept[mode].seconds, rel=0.1)
+    changed = config.model_copy(update={"gradient_checkpointing": "attention"})
+    assert kept["attention",].work == Work.of(changed)
+    fastest = min((kept[(mode,)] for (mode,) in plain), key=lambda one: one.seconds)
+    assert compiled[0].rstrip(",") == fastest.work.gradient_checkpointing
     assert f"--gradient_checkpointing {fastest.work.gradient_checkpointing} --mixed_precision no" in out
     assert "s per step of 8 samples" in out
+
+
+def table(printed: str) -> list[str]:
+    """Its lines that have figures."""
+    return [line for line in printed.splitlines() if " fp32 " in line and "GiB" in line]
+
+
+def named(work: Work) -> tuple[str, ...]:
+    """As the table names it, word by word."""
+    mode = work.gradient_checkpointing
+    return (f"{mode},", "compiled") if work.torch_compile else (mode,)
+
+
+def test_without_a_compiler_the_bench_says_so_and_times_the_rest(
+    tiny_config: Callable[..., TrainingConfig],
+    tiny_workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing(_: devices.Device) -> None:
+        raise DeviceError("torch.compile does not work on cpu here", "no C++ compiler was found", "Install g++.")
+
+    monkeypatch.setattr(devices, "require_compiler", missing)
+    assert bench.bench(resolved(tiny_config), tiny_workspace, STEPS) == 0
+    out = capsys.readouterr().out
+    assert "no compiled steps: torch.compile does not work on cpu here. no C++ compiler was found" in out
+    assert len(table(out)) == 3 and "--torch_compile false" in out
 
 
 def test_a_mode_that_fails_says_why_and_the_others_go_on(
@@ -89,6 +126,19 @@ def test_the_fastest_that_leaves_room_is_recommended() -> None:
     assert recommended([fast, slow, broken], limit=100) == slow
     assert recommended([fast, slow, broken], limit=0) == fast
     assert recommended([broken], limit=0) is None
+
+
+def test_compiled_steps_are_recommended_where_they_save_more_than_compiling_takes(
+    tiny_config: Callable[..., TrainingConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = Row("none", "no", 4, 1.0, 1e9, 95)
+    compiled = Row("none", "no", 4, 0.9, 1e9, 95, compiled=True, starting=30.0)
+    assert bench._conclude(tiny_config(max_train_steps=200), CPU, [plain, compiled], None) == 0  # of two micro-batches
+    assert "--torch_compile true (1.80 s per step of 8 samples)" in capsys.readouterr().out
+    assert bench._conclude(tiny_config(max_train_steps=100), CPU, [plain, compiled], None) == 0
+    out = capsys.readouterr().out
+    assert "would save 0.200 s each, and 30 s of compiling are more than 100 of them save" in out
+    assert "--torch_compile false (2.00 s" in out
 
 
 def test_a_matrix_product_has_a_rate() -> None:
