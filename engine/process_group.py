@@ -18,8 +18,9 @@ class Word(IntEnum):
     """What a process says at a place that all of them come to; the greatest holds for all."""
 
     GO_ON = 0
-    LESS_MEMORY = 1
-    STOP = 2
+    LESS_MEMORY = 1  # the step is to be done again in a smaller way
+    GO_BACK = 2  # the same, and from the newest checkpoint: some weights have moved and others have not
+    STOP = 3
 
 
 class PartedError(Exception):
@@ -27,7 +28,11 @@ class PartedError(Exception):
 
 
 class MemoryRanOutElsewhere(MemoryError):  # noqa: N818 (what has happened)
-    """Another process has run out of memory; the step is to be done again in a smaller way by all."""
+    """Another process has run out of memory, and all have to do what it says."""
+
+    def __init__(self, word: Word) -> None:
+        super().__init__("another process of the run ran out of memory")
+        self.word = word
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,14 @@ class ProcessGroup:
     def agree(self, word: Word, step: int) -> Word:
         """Wait until every process has said a word; returns the greatest of them.
 
-        Raises PartedError if one has ended, or has not done as many steps as the others.
+        Raises PartedError if one has ended, or has not done as many steps as the others, unless that ends now.
         """
         if self.size == 1:
             return word
         said = torch.tensor([word, step, -step])
         self._reduce(said, distributed.ReduceOp.MAX)
         greatest, last, first = said.tolist()
-        if greatest != Word.STOP and last != -first:
+        if greatest < Word.GO_BACK and last != -first:
             raise PartedError(f"One process is at step {-first}, another at step {last}")
         return Word(greatest)
 

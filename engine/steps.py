@@ -48,21 +48,25 @@ class Steps:
         while True:
             try:
                 completed = trainer.step(self._boundary)
+                self._meet()  # a step counts once all have moved their weights
             except NonFiniteError as fault:
                 return self._skip(fault)
+            except MemoryRanOutElsewhere as error:
+                cause, word = str(error), error.word
             except Exception as error:
                 if not devices.is_out_of_memory(error):
                     raise
-                cause, elsewhere = str(error).splitlines()[0], isinstance(error, MemoryRanOutElsewhere)
+                cause, word = str(error).splitlines()[0], Word.GO_ON
             else:
                 trainer.skipped_in_a_row = 0
                 self._emit(completed, None)
                 return completed
             # outside of the handler, whose traceback holds the tensors of the step
-            if not elsewhere:
-                self._meet(Word.LESS_MEMORY)
-            if resumed := self._need_less_memory(cause):
-                return resumed
+            if word is Word.GO_ON:
+                word = self._meet(Word.GO_BACK if trainer.update_torn else Word.LESS_MEMORY)
+            self._need_less_memory(cause)
+            if word is Word.GO_BACK:
+                return self._go_back()
 
     def _boundary(self) -> float:
         """Where commands are obeyed, in all processes at the same place; returns the seconds that they took."""
@@ -70,16 +74,20 @@ class Steps:
         self._meet()
         return held
 
-    def _meet(self, word: Word = Word.GO_ON) -> None:
-        """Wait for the other processes, if there are any, and do what one of them has to say."""
+    def _meet(self, word: Word = Word.GO_ON) -> Word:
+        """Wait for the other processes, if there are any; returns what holds for all.
+
+        Raises what one of them has to say to a process that would have gone on.
+        """
         greatest = self._trainer.group.agree(word, self._trainer.steps_done)
         if greatest is Word.STOP:
             raise StopRequested(save=False, command_id=None, reason="the main process stops")
-        if greatest is Word.LESS_MEMORY and word is Word.GO_ON:
-            raise MemoryRanOutElsewhere("another process of the run ran out of memory")
+        if greatest is not Word.GO_ON and word is Word.GO_ON:
+            raise MemoryRanOutElsewhere(greatest)
+        return greatest
 
-    def _need_less_memory(self, cause: str) -> p.RunResumed | None:
-        """Find a smaller way to the same result; goes back if the optimizer failed in the middle of its work."""
+    def _need_less_memory(self, cause: str) -> None:
+        """Find a smaller way to the same result."""
         trainer = self._trainer
         trainer.abandon_step()
         devices.empty_cache(self._prepared.device)
@@ -96,7 +104,6 @@ class Steps:
                 "adjustments.json", lambda: adjustments.write_adjustments(self._run, smaller), self._inbox, self._emit
             )
         trainer.adapt(adjustments.apply(trainer.config, smaller))
-        return self._go_back() if trainer.update_torn else None  # some weights have moved and others have not
 
     def _skip(self, fault: NonFiniteError) -> p.StepSkipped | p.RunResumed:
         """Leave the step out; after three in a row go back with a lower learning rate, once."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -139,6 +139,37 @@ def test_memory_that_runs_out_in_one_makes_both_do_with_less(pair: Pair, fault: 
     assert told == [(1, 8)]
     assert read_adjustments(pair.run).train_batch_size == 1
     assert [event.step for event in pair.of(p.StepCompleted)] == list(range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize("in_main", [True, False], ids=["the main process", "the follower"])
+def test_an_update_that_fails_halfway_in_one_is_taken_back_by_both(
+    make_run: Callable[..., RunDir], pair: Pair, monkeypatch: pytest.MonkeyPatch, in_main: bool
+) -> None:
+    """Seven of the weights have moved there when memory runs out; all of them have in the other.
+
+    It is the last step, after which the other one could have left.
+    """
+    updates, real = [0], cast(Callable[..., None], torch._fused_adamw_)
+
+    def kernel(*tensors: list[torch.Tensor], **settings: object) -> None:
+        """`tensors` are parallel lists: weights, gradients and what AdamW remembers of them."""
+        is_here = (threading.current_thread() is not threading.main_thread()) == in_main
+        updates[0] += is_here
+        if is_here and updates[0] == STEPS:
+            real(*(one[:7] for one in tensors), **settings)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        real(*tensors, **settings)
+
+    monkeypatch.setattr(torch, "_fused_adamw_", kernel)
+    pair.train()
+    assert [event.from_step for event in pair.of(p.RunResumed)] == [STEPS - 2]
+    assert [event.train_batch_size for event in pair.of(p.MicroBatchChanged)] == [1]
+    assert [event.step for event in pair.of(p.StepCompleted)] == [1, 2, 3, 4, 5, 5, 6]
+    monkeypatch.setattr(torch, "_fused_adamw_", real)
+    alone = Pair(make_run("alone"), pair.log_dir)
+    train_run(alone.run, alone.log_dir, Inbox(alone.commands, alone.emit), alone.emit)
+    for name, weight in pair.adapter().items():
+        torch.testing.assert_close(weight, alone.adapter()[name], rtol=1e-4, atol=1e-5)
 
 
 def test_numbers_that_break_in_one_are_named_and_both_go_back(pair: Pair, fault: Callable[[Spoil], None]) -> None:

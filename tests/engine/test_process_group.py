@@ -52,6 +52,8 @@ def test_one_process_alone_has_nobody_to_ask() -> None:
         (Word.GO_ON, Word.GO_ON, Word.GO_ON),
         (Word.GO_ON, Word.LESS_MEMORY, Word.LESS_MEMORY),
         (Word.LESS_MEMORY, Word.LESS_MEMORY, Word.LESS_MEMORY),
+        (Word.GO_ON, Word.GO_BACK, Word.GO_BACK),
+        (Word.GO_BACK, Word.LESS_MEMORY, Word.GO_BACK),
         (Word.STOP, Word.GO_ON, Word.STOP),
         (Word.STOP, Word.LESS_MEMORY, Word.STOP),
     ],
@@ -60,8 +62,9 @@ def test_the_greatest_word_holds_for_all(both: Both, main: Word, other: Word, ag
     assert both(says(main), says(other)) == [agreed, agreed]
 
 
-def test_processes_at_different_steps_part_unless_they_stop(both: Both) -> None:
+def test_processes_at_different_steps_part_unless_they_stop_or_go_back(both: Both) -> None:
     assert both(says(Word.STOP, 0), says(Word.GO_ON, 7)) == [Word.STOP, Word.STOP]
+    assert both(says(Word.GO_BACK, 6), says(Word.GO_ON, 7)) == [Word.GO_BACK, Word.GO_BACK]
     results = both(says(Word.GO_ON, 8), says(Word.LESS_MEMORY, 7))
     assert [str(result) for result in results] == ["One process is at step 7, another at step 8"] * 2
     assert all(isinstance(result, PartedError) for result in results)
