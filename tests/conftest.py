@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 
 # Set before torch is imported: tiny models on many threads are up to forty times slower.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -20,6 +22,16 @@ from engine.contract.run_dir import Workspace
 
 settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no test is about time
 settings.load_profile("any machine")
+
+# Programs that a test starts inherit this, and what Ctrl-C does would not be seen where a shell began the suite with `&`.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Libraries and tests stay to the end: no later search for garbage looks at them, and there are fewer searches."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
 
 if TYPE_CHECKING:  # torch is not imported at the top: tests of the console must not pay for it
     from engine.preparation import Prepared
