@@ -1,9 +1,10 @@
-"""The demo learns what a shoe is, in a tenth of the samples of `make demo`: its held-out loss says so."""
+"""The demo learns what a shoe is, in a tenth of the samples of `make demo`: its held-out loss says so.
+
+The seed is not the demo's own, with which other runs here learn.
+"""
 
 from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from engine.contract.protocol import ValidationLossMeasured
 from engine.contract.run_dir import RunDir
@@ -18,9 +19,8 @@ DEMO = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [42, 7])
-def test_the_held_out_loss_falls_by_three_tenths(launch: Launch, watch: WatchRun, seed: int) -> None:
-    run = launch(**DEMO, seed=seed)
+def test_the_held_out_loss_falls_by_three_tenths(launch: Launch, watch: WatchRun) -> None:
+    run = launch(**DEMO, seed=7)
     events = [record.event for record in watch(run).until_the_end()]
     assert run.state() is RunState.FINISHED
     before, after = [event.loss for event in events if isinstance(event, ValidationLossMeasured)]
