@@ -11,6 +11,7 @@ from engine import device as devices
 from engine.checkpoint import rotate, save_checkpoint, verify
 from engine.contract import adjustments
 from engine.contract import protocol as p
+from engine.contract.describe import size
 from engine.contract.errors import CheckpointError, ShoeloraError
 from engine.contract.run_dir import RunDir
 from engine.contract.saved_adapters import list_checkpoints, step_of
@@ -18,6 +19,7 @@ from engine.data_identity import require_same_data
 from engine.disk_space import require_room, when_there_is_room
 from engine.export import export_adapter, export_pipeline
 from engine.fallback_watch import watch_fallbacks
+from engine.first_cache import remove_first_cache
 from engine.gradient_watch import GradientWatch
 from engine.inbox import Emit, Inbox, StopRequested
 from engine.phases import PhaseReporter
@@ -46,6 +48,8 @@ def train_run(
     phases = PhaseReporter(inbox, emit)
     watch_fallbacks(emit)
     remove_leftovers(run)
+    if freed := remove_first_cache(run.workspace.cache):
+        emit(p.LogRecorded("info", f"{size(freed)} of cache in a format that nothing reads were deleted"), None)
     try:
         config = adjustments.apply(run.config(), adjustments.read_adjustments(run))
         require_room(run, config)

@@ -130,6 +130,27 @@ def test_what_memory_taught_holds_for_the_next_worker(bench: Callable[..., Bench
     assert again.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
 
 
+def test_what_the_first_format_of_the_cache_left_is_deleted_and_told_once_and_nothing_else(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    cache = Workspace(tmp_path).cache
+    ours, others = "0123456789abcdef" * 2 + ".safetensors", ["mine.safetensors", "0123456789abcdef" * 2 + ".records"]
+    for folder in ("latents-square1-512-0123456789abcdef", "embeddings-0123456789abcdef", "elsewhere"):
+        (cache / folder).mkdir(parents=True)
+        for name in (ours, *others):
+            (cache / folder / name).write_bytes(bytes(2**20))
+    first = bench(max_train_steps=1)
+    first.train()
+    left = {file.parent.name.partition("-")[0] for file in cache.rglob(ours)}
+    assert left == {"elsewhere"}
+    assert all(len(list(cache.rglob(name))) == 3 for name in others)
+    told = "2.0 MiB of cache in a format that nothing reads were deleted"
+    assert [event.text for event in first.of(p.LogRecorded) if "format" in event.text] == [told]
+    second = bench(max_train_steps=1)
+    second.train()
+    assert not [event for event in second.of(p.LogRecorded) if "format" in event.text]
+
+
 def test_what_auto_became_is_told_kept_and_resumed_exactly_also_where_memory_has_become_less(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
