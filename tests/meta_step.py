@@ -123,10 +123,10 @@ class MetaStep:
     def _run(self, mode: CheckpointingMode, batch: int, resolution: int) -> None:
         set_gradient_checkpointing(self._unet, mode)
         scheduler, side = DDPMScheduler(), resolution // 8
-        with torch.device("meta"), self._kernels.in_place():
-            latents, noise = torch.empty(batch, 4, side, side), torch.empty(batch, 4, side, side)
-            embeddings = torch.empty(batch, TEXT_TOKENS, self._unet.config.cross_attention_dim)
-            timesteps = torch.zeros(batch, dtype=torch.long)
+        latents, noise = (torch.empty(batch, 4, side, side, device="meta") for _ in range(2))
+        embeddings = torch.empty(batch, TEXT_TOKENS, self._unet.config.cross_attention_dim, device="meta")
+        timesteps = torch.zeros(batch, dtype=torch.long, device="meta")
+        with self._kernels.in_place():
             noisy = scheduler.add_noise(latents, noise, timesteps)
             target = prediction_target(scheduler, latents, noise, timesteps)
             predicted = self._unet(noisy, timesteps, embeddings, return_dict=False)[0].float()
