@@ -57,7 +57,7 @@ def _memory_lines(estimate: Estimate) -> list[Content]:
     filled = min(BAR, round(BAR * parts.total / memory.limit))
     sign, colour = _memory_verdict(estimate)
     return [
-        _line("Memory", f"{size(parts.total)} of the {memory.limit_of}'s {size(memory.limit)}"),
+        _line("Memory", f"{size(parts.total)} of {size(memory.limit)} ({memory.limit_of})"),
         Content.assemble(
             " " * LABEL, ("█" * filled, colour), ("░" * (BAR - filled), "$text-muted"), (f" {sign}", colour)
         ),

@@ -33,6 +33,13 @@ def test_what_auto_would_become_is_told_with_the_reason() -> None:
     assert in_short(chosen).plain.splitlines()[0].startswith("16 samples per step (4 x 4, attention),")
 
 
+def test_memory_has_one_line_beside_the_form_also_on_the_largest_machines() -> None:
+    memory = replace(ESTIMATE.memory, parts=MemoryParts(300 * GIB, 4 * GIB, GIB, GIB), limit=512 * GIB)
+    line = next(line for line in in_full(replace(ESTIMATE, memory=memory)).plain.splitlines() if "Memory" in line)
+    assert line.split() == ["Memory", "306.0", "GiB", "of", "512.0", "GiB", "(device)"]
+    assert len(line) <= 45
+
+
 def test_nothing_is_told_of_a_choice_where_all_was_set() -> None:
     for text in (in_full(ESTIMATE).plain, in_short(ESTIMATE).plain):
         assert "auto" not in text and "recomput" not in text
