@@ -1,5 +1,6 @@
 """The models whose steps are timed: SD 1.5's real architecture with random weights, and the demo."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -33,12 +34,8 @@ def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
     """On two drawn shoes, on the CPU; as `engine.preparation.prepare` does it, but for weights that no file has."""
     write_base_model(folder / "model")
     tiny = load_base_model(str(folder / "model"), torch.float32, "auto")  # for its noise schedule
-    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(SD15_CONFIGS / "unet"))
-    vae = AutoencoderKL.from_config(AutoencoderKL.load_config(SD15_CONFIGS / "vae"))
-    encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(SD15_CONFIGS / "text_encoder"))
+    unet, vae, encoder = (module.requires_grad_(False).eval() for module in sd15_modules())
     tokenizer = clip_tokenizer(read_merges(SD15_CONFIGS / "tokenizer" / "merges.txt"))
-    for module in (unet, vae, encoder):
-        module.requires_grad_(False).eval()
     base = BaseModel(unet, vae, encoder, tokenizer, tiny.noise_scheduler, tiny.scheduler, "random weights", ())
     draw_dataset(folder / "shoes", count=2, resolution=config.resolution)
     images = {name: folder / f"shoes/images/{name}.png" for name in ("0001", "0002")}
@@ -55,6 +52,25 @@ def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
     set_gradient_checkpointing(unet, config.checkpointing_mode)
     device = devices.choose_device("cpu")
     return Prepared(config, device, devices.choose_precision("no", device), base, data, parameters)
+
+
+def sd15_modules() -> tuple[UNet2DConditionModel, AutoencoderKL, CLIPTextModel]:
+    """UNet, VAE and text encoder with random weights."""
+    return (
+        UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(SD15_CONFIGS / "unet")),
+        AutoencoderKL.from_config(AutoencoderKL.load_config(SD15_CONFIGS / "vae")),
+        CLIPTextModel(CLIPTextConfig.from_pretrained(SD15_CONFIGS / "text_encoder")),
+    )
+
+
+def write_sd15(folder: Path) -> None:
+    """A diffusers folder of 2 GB: fp16, as SD 1.5 is often kept."""
+    write_base_model(folder)
+    shutil.rmtree(folder / "tokenizer")
+    clip_tokenizer(read_merges(SD15_CONFIGS / "tokenizer" / "merges.txt")).save_pretrained(folder / "tokenizer")
+    for part, module in zip(("unet", "vae", "text_encoder"), sd15_modules(), strict=True):
+        shutil.rmtree(folder / part)
+        module.half().save_pretrained(folder / part)
 
 
 def demo_config(workspace: Workspace, **changes: object) -> TrainingConfig:

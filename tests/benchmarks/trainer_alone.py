@@ -3,39 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from engine.contract.config import TrainingConfig
-from tests.benchmarks.bare_terminal import ROOT
-
-PROGRAM = """
-import json, sys, time
-from pathlib import Path
-from engine import device as devices
 from engine.contract.config_file import load_config
 from engine.contract.run_dir import Workspace
-from engine.preparation import prepare
-from engine.trainer import Trainer
-from engine.validation import validation_loss
-
-config = load_config(Path(sys.argv[1]))
-prepared = prepare(config, Workspace(Path(sys.argv[2])), lambda _: lambda *_: None, lambda _: None)
-trainer = Trainer(prepared)
-for line in sys.stdin:
-    ends, computed = [], time.process_time()
-    for _ in range(int(line)):
-        trainer.step(lambda: 0.0)
-        devices.synchronize(prepared.device)
-        ends.append(time.perf_counter())
-    computed = time.process_time() - computed
-    peak, loss = devices.peak_memory(prepared.device), None
-    if not ends:
-        loss = validation_loss(trainer.unet, prepared.base, prepared.data, trainer.device, 8, lambda: 0.0)[0]
-    print(json.dumps([ends, computed, peak, loss]), flush=True)
-"""
+from tests.benchmarks.bare_terminal import ROOT
 
 
 @dataclass(frozen=True)
@@ -54,7 +31,7 @@ class TrainerAlone:
     def __init__(self, config: TrainingConfig, folder: Path, name: str) -> None:
         file = folder / f"{name}.json"
         file.write_text(config.model_dump_json())
-        command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
+        command = [sys.executable, "-m", __name__, str(file), str(folder)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
     def __enter__(self) -> Self:
@@ -77,3 +54,39 @@ class TrainerAlone:
         loss = self.steps(0).loss
         assert loss is not None
         return loss
+
+
+def train(file: Path, folder: Path) -> None:
+    """What runs in that process. On a CPU fp16 is computed for the sake of its numbers, although a run refuses it."""
+    import torch
+
+    from engine import device as devices
+    from engine.preparation import prepare
+    from engine.trainer import Trainer
+    from engine.validation import validation_loss
+    from tests.loss_scaling import compute_in_fp16, scale_losses
+
+    config = load_config(file)
+    fp16_on_cpu = config.mixed_precision == "fp16" and devices.choose_device(config.device).name == "cpu"
+    if fp16_on_cpu:
+        devices.choose_precision = lambda *_: devices.Precision("no", torch.float16, "fp16", "")
+    prepared = prepare(config, Workspace(folder), lambda _: lambda *_: None, lambda _: None)
+    trainer = Trainer(prepared)
+    if fp16_on_cpu:
+        scale_losses(trainer)
+        compute_in_fp16(trainer)
+    for line in sys.stdin:
+        ends, computed = [], time.process_time()
+        for _ in range(int(line)):
+            trainer.step(lambda: 0.0)
+            devices.synchronize(prepared.device)
+            ends.append(time.perf_counter())
+        computed = time.process_time() - computed
+        peak, loss = devices.peak_memory(prepared.device), None
+        if not ends:
+            loss = validation_loss(trainer.unet, prepared.base, prepared.data, trainer.device, 8, lambda: 0.0)[0]
+        print(json.dumps([ends, computed, peak, loss]), flush=True)
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), Path(sys.argv[2]))

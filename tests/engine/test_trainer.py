@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState
 from msgspec import structs
 from torch import Tensor
@@ -21,6 +20,7 @@ from engine.lora import adapter_state
 from engine.preparation import Prepared
 from engine.trainer import Trainer
 from engine.validation import validation_loss
+from tests.loss_scaling import scale_losses
 
 Prepare = Callable[..., Prepared]
 
@@ -155,16 +155,6 @@ def test_an_adapter_weight_that_is_not_finite_stops_the_step(prepare_tiny: Prepa
 
 
 # ---- loss scaling -------------------------------------------------------------------------------------------------
-
-
-def scale_losses(trainer: Trainer) -> torch.amp.GradScaler:
-    """Loss scaling as accelerate sets it up for fp16, which it does on no CPU."""
-    scaler = torch.amp.GradScaler("cpu", init_scale=65_536.0)
-    inner = trainer.optimizer.optimizer
-    trainer.optimizer = AcceleratedOptimizer(inner, scaler=scaler)
-    trainer.accelerator.scaler = scaler
-    trainer.accelerator.unscale_gradients = lambda: scaler.unscale_(inner)
-    return scaler
 
 
 def overflow(parameter: Tensor, times: int) -> None:
