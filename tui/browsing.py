@@ -11,7 +11,7 @@ class Browsing:
     def __init__(self) -> None:
         self.sheets: tuple[Sheet, ...] = ()
         self.at = 0  # which sheet
-        self.place = 0  # which prompt
+        self._wanted = 0  # the place that was chosen last, which some sheets may not have
         self.follows = True
         self._mark: str | None = None  # the name of the sheet that others are compared with
 
@@ -26,12 +26,16 @@ class Browsing:
             self.at = names.index(name) if name in names else min(self.at, max(len(names) - 1, 0))
         if self._mark not in names:
             self._mark = None
-        self.choose(self.place)
 
     @property
     def sheet(self) -> Sheet | None:
         """The sheet that is looked at."""
         return self.sheets[self.at] if self.at < len(self.sheets) else None
+
+    @property
+    def place(self) -> int:
+        """Which prompt: the chosen one; on a sheet with fewer pictures, such as one of previews, at most its last."""
+        return min(self._wanted, max(len(self.sheet.photos) - 1, 0)) if self.sheet else 0
 
     @property
     def photo(self) -> Photo | None:
@@ -49,7 +53,7 @@ class Browsing:
 
     def choose(self, place: int) -> None:
         """Choose a prompt."""
-        self.place = min(max(place, 0), max(len(self.sheet.photos) - 1, 0)) if self.sheet else 0
+        self._wanted = min(max(place, 0), max(len(self.sheet.photos) - 1, 0)) if self.sheet else 0
 
     def moved(self, action: str) -> bool:
         """Go where an action of the table says. Returns whether it is one that goes anywhere."""

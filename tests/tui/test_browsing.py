@@ -73,3 +73,20 @@ def test_the_chosen_prompt_stays_as_far_as_there_is_one() -> None:
     assert one.photo == Photo(Path("0_2.png"))
     one.update(sheets(0, 20, pictures=2))
     assert one.photo == Photo(Path("0_1.png"))
+
+
+def test_the_chosen_prompt_comes_back_after_a_sheet_that_does_not_have_it() -> None:
+    one = browsing(0)
+    one.choose(2)
+    previews = sheets(10, pictures=2)
+    one.update([*sheets(0), *previews])
+    assert (one.place, one.photo) == (1, Photo(Path("10_1.png")))
+    one.go(0)
+    assert one.photo == Photo(Path("0_2.png"))
+    one.go(1)
+    one.update([*sheets(0), *previews, *sheets(20)])
+    assert one.photo == Photo(Path("20_2.png"))
+    one.go(1)
+    one.moved("up")
+    one.go(2)
+    assert one.photo == Photo(Path("20_0.png")), "what was chosen on the smaller sheet holds"

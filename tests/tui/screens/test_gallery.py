@@ -231,6 +231,18 @@ async def test_previews_have_a_sheet_of_their_own_with_no_places_for_what_is_nev
         assert len(one.tiles) == 4
 
 
+async def test_the_chosen_place_comes_back_after_previews_that_do_not_reach_it(recorded: RecordedRun) -> None:
+    async with three_validations(recorded) as one:
+        await one.press("down", "down")
+        path = recorded.dir.validation_image(70 // 11, 70, 0, preview=True)
+        Image.linear_gradient("L").save(path)
+        recorded.tell(p.ValidationImageSaved(70, 0, str(path.relative_to(recorded.dir.path)), "red", 42, preview=True))
+        await one.until(lambda: "step 70, preview" in one.head and path.name in one.details)
+        recorded.validate(80)
+        await one.until(lambda: "step 80" in one.head and "green shoes" in one.details)
+        assert [tile.startswith("▸") for tile in one.tiles] == [False, False, True, False]
+
+
 # ---- large, compared -------------------------------------------------------------------------------------------------
 
 
