@@ -12,9 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.contract.atomic_file import remove_unfinished, write_atomically
 from engine.contract.errors import RunError
 from engine.contract.protocol import Request
-from engine.contract.run_dir import RunDir, RunLock, remove_unfinished, write_atomically
+from engine.contract.run_dir import RunDir, RunLock
 from engine.contract.wire import ProtocolError, decode_request
 
 LONGEST_REQUEST = 64 * 1024  # bytes; a request has about 150

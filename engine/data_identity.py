@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.contract.atomic_file import write_atomically
 from engine.contract.errors import DataError
 from engine.contract.protocol import WarningRaised
-from engine.contract.run_dir import write_atomically
 from engine.dataset import Sample
 from engine.inbox import Emit
 

@@ -11,10 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import machine
 from engine.contract.adjustments import MEMORY_RAN_OUT, apply, read_adjustments
+from engine.contract.atomic_file import write_atomically
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.errors import ShoeloraError
 from engine.contract.protocol import StepCompleted
-from engine.contract.run_dir import RunDir, Workspace, list_runs, write_atomically
+from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.wire import ProtocolError, decode_record
 
 PREFLIGHTS_KEPT = 20

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from engine.checkpoint import good_checkpoints, load_checkpoint, require_fit, verify
+from engine.contract.atomic_file import remove_unfinished
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError
 from engine.contract.journal import replay
@@ -15,7 +16,7 @@ from engine.contract.protocol import (
     ValidationLossMeasured,
     WarningRaised,
 )
-from engine.contract.run_dir import RunDir, remove_unfinished
+from engine.contract.run_dir import RunDir
 from engine.contract.saved_adapters import step_of
 from engine.inbox import Emit
 from engine.trainer import Trainer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.contract.run_dir import write_atomically
+from engine.contract.atomic_file import write_atomically
 
 FILE_NAME = "console.json"
 

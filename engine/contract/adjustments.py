@@ -4,11 +4,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from engine.contract.atomic_file import write_atomically
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.config_file import read_settings
 from engine.contract.errors import ConfigError
 from engine.contract.protocol import MicroBatchChanged
-from engine.contract.run_dir import RunDir, write_atomically
+from engine.contract.run_dir import RunDir
 
 MODES: tuple[CheckpointingMode, ...] = ("none", "attention", "full")  # each needs less memory than the one before
 MEMORY_RAN_OUT = "Memory ran out"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from engine.contract.atomic_file import write_atomically
 from engine.contract.protocol import PhaseProgressed
-from engine.contract.run_dir import write_atomically
 
 LIST = "samples.json"
 MOST_PICTURES = 64  # of one prompt in one go

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from engine.contract.atomic_file import write_atomically
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import read_settings, validate
 from engine.contract.errors import RunError
@@ -231,24 +232,3 @@ def find_run(workspace: Workspace, name_or_path: str) -> RunDir:
             return RunDir(candidate.resolve())
     known = ", ".join(run.name for run in runs[-5:]) or "none"
     raise RunError(f"There is no run {name_or_path}", f"Newest runs in {workspace.outputs}: {known}.")
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what writers of a file that were killed left beside it; to be called by the only writer there is."""
-    for unfinished in path.parent.glob(f".{path.name}.*.tmp"):
-        unfinished.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file so that a reader sees the old or the new text, whole, and a power cut leaves one of them."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -12,10 +12,11 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Label, Select
 
+from engine.contract.atomic_file import write_atomically
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import SHIPPED_PRESETS, find_config, load_config, presets
 from engine.contract.errors import ConfigError
-from engine.contract.run_dir import Workspace, write_atomically
+from engine.contract.run_dir import Workspace
 from tui.config_draft import ConfigDraft
 from tui.naming import short_path
 from tui.screens.file_dialog import FileDialog

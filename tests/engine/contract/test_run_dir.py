@@ -22,7 +22,6 @@ from engine.contract.run_dir import (
     create_run,
     find_run,
     list_runs,
-    write_atomically,
 )
 from engine.contract.run_state import RunState
 
@@ -196,23 +195,6 @@ def test_interrupted_is_concluded_from_the_free_lock(
     assert run.state() == while_live
     lock.release()
     assert run.state() == afterwards
-
-
-def test_replacing_a_file_leaves_nothing_else_behind(tmp_path: Path) -> None:
-    path = tmp_path / "control.json"
-    for text in ("old", "new"):
-        write_atomically(path, text, mode=0o600)
-    assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "control.json"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "\udc80")
-    assert path.read_text() == "old"
 
 
 def test_validation_images_are_named_as_promised(workspace: Workspace) -> None:
