@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.atomic_file import write_atomically
+from engine.contract.atomic_file import remove_unfinished, write_atomically
 
 
 def test_replacing_a_file_leaves_nothing_else_behind(tmp_path: Path) -> None:
