@@ -19,6 +19,7 @@ from tui.few_colours import COUNTS, FewColours
 from tui.image_mode import MEANINGS, ImageMode, next_image_mode
 from tui.key_order import KeysInOrder
 from tui.keymap import for_textual, read_keymap, show_changed_keys
+from tui.main_screens import make_screen
 from tui.navigation import Deleted, Opened, ScreenName
 from tui.no_colours import NoColours
 from tui.screens.help import HelpScreen
@@ -116,33 +117,7 @@ class ConsoleApp(KeysInOrder):
         return self._screens[name]
 
     def _make(self, name: ScreenName) -> MainScreen:
-        """Import a screen when it is needed, so that the first paint waits for none but its own."""
-        match name:
-            case "runs":
-                from tui.screens.runs import RunsScreen
-
-                return RunsScreen(self.workspace)
-            case "new":
-                from tui.screens.new_run import NewRunScreen
-
-                return NewRunScreen(self.workspace)
-            case "monitor":
-                from tui.screens.monitor import MonitorScreen
-
-                assert self.run_dir
-                return MonitorScreen(self.run_dir, self.readonly)
-            case "gallery":
-                from tui.screens.gallery import GalleryScreen
-
-                return GalleryScreen(self.workspace, self.run_dir)
-            case "generate":
-                from tui.screens.generate import GenerateScreen
-
-                return GenerateScreen(self.workspace, self.run_dir)
-            case "environment":
-                from tui.screens.environment import EnvironmentScreen
-
-                return EnvironmentScreen(self.workspace, self.run_dir)
+        return make_screen(name, self.workspace, self.run_dir, self.readonly)
 
     async def on_opened(self, message: Opened) -> None:
         """Take a run in hand, if one is given, and show a screen."""

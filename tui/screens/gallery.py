@@ -134,8 +134,7 @@ class GalleryScreen(MainScreen):
         """Bring every part up to date; each does nothing if it shows that already."""
         if not self.is_mounted or not self.is_current:
             return  # done when the screen comes back
-        browsing = self.browsing
-        page = self.page
+        browsing, page = self.browsing, self.page
         self.query_one(WallAndLarge).show(page.tiles(), page.large())
         self.query_one(Scrubber).show(len(browsing.sheets), browsing.at, browsing.marked)
         self.query_one("#head", Static).update(page.head(), layout=False)
