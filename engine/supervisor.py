@@ -15,6 +15,7 @@ from engine.contract.errors import ShoeloraError
 from engine.contract.run_dir import RunDir, RunLock
 from engine.contract.run_state import RunState, why_not
 from engine.control_socket import ControlSocket
+from engine.pending_commands import PendingCommands
 from engine.run_record import RunRecord
 from engine.wakefulness import Wakefulness
 from engine.worker_process import WorkerProcess
@@ -38,7 +39,7 @@ class Supervisor:
         self._step = 0
         self._restarts = 0
         self._restarts_since_checkpoint = 0
-        self._pending: dict[str, p.Command] = {}
+        self._pending = PendingCommands(self._record)
         self._ending: p.RunFinished | p.RunFailed | None = None
         self._terminated = False
         self._exported = False  # whether the present worker has written the adapter
@@ -52,7 +53,7 @@ class Supervisor:
         while not self._record.state.is_final:
             self._record.write(p.StateChanged("preparing"))
             self._run_worker()
-        self._answer_pending()
+        self._pending.answer_at_end(self._step, self._ending is not None, self._exported)
 
     def close(self) -> None:
         """Leave nothing behind but the journal and the log."""
@@ -67,7 +68,7 @@ class Supervisor:
             self._run, self._log_dir, self._allow_changed_data, self._config.num_processes
         )
         self._record.write(p.WorkerStarted(worker.pid, self._restarts))
-        self._complete_restarts()
+        self._pending.complete_restarts(worker.pid)
         self._exported = False
         told_to_stop_in: RunState | None = None
         ready: Sequence[object] = ()
@@ -107,7 +108,7 @@ class Supervisor:
                 case p.StateChanged(state="running") if self._pause_next:
                     self._pause_next = not self._worker.send(p.Request(p.Pause(), "paused before"))
                 case p.CommandCompleted() | p.CommandRejected() if report.command_id:
-                    self._pending.pop(report.command_id, None)
+                    self._pending.answered(report.command_id)
                 case p.RunFinished() | p.RunFailed():
                     self._ending = event
                 case _:
@@ -129,14 +130,16 @@ class Supervisor:
 
     def _after_death(self, cause: str, memory_ran_out: bool) -> None:
         """Restart the worker, unless the run was to end anyway or it dies too often."""
-        asked = self._is_pending(p.RestartWorker)
+        asked = self._pending.has(p.RestartWorker)
         self._pause_next = self._pause_next or self._record.state is RunState.PAUSED
         self._record.write(p.WorkerDied(p.ENDED_ON_COMMAND if asked else cause, self._step))
-        if self._terminated or (self._is_pending(p.Stop) and not asked):
+        if self._terminated or (self._pending.has(p.Stop) and not asked):
             self._record.write(p.StateChanged("stopping"))
             self._record.write(p.StateChanged("stopped", "the worker died before it could save"))
             return
-        self._reject_pending("the worker was restarted" if asked else f"the worker died first: {cause}")
+        self._pending.reject_all_but_restarts(
+            "the worker was restarted" if asked else f"the worker died first: {cause}"
+        )
         if memory_ran_out and not asked:
             self._use_less_memory(cause)
         elif not asked:
@@ -180,13 +183,10 @@ class Supervisor:
 
     def _answer(self, request: p.Request) -> str:
         """Accept a command and pass it on, or say why not."""
-        name = type(request.command).__name__
-        reason = self._why_not(request)
-        if reason:
-            self._record.write(p.CommandRejected(name, reason), request.id)
+        if reason := self._why_not(request):
+            self._record.write(p.CommandRejected(type(request.command).__name__, reason), request.id)
             return reason
-        self._record.write(p.CommandAccepted(name), request.id)
-        self._pending[request.id] = request.command
+        self._pending.accept(request)
         if isinstance(request.command, p.RestartWorker):
             self._worker.kill()
         return ""
@@ -199,36 +199,9 @@ class Supervisor:
             return reason
         if isinstance(request.command, p.RestartWorker):
             return ""
-        if self._is_pending(p.Stop) and self._record.state is not RunState.PAUSED:  # a full disk may hold the stop
+        if self._pending.has(p.Stop) and self._record.state is not RunState.PAUSED:  # a full disk may hold the stop
             return "the run was already asked to stop"
         return "" if self._worker.send(request) else "the worker has left too many commands unread; restart it"
-
-    def _is_pending(self, kind: type[p.Command]) -> bool:
-        return any(isinstance(command, kind) for command in self._pending.values())
-
-    def _complete_restarts(self) -> None:
-        """A new worker is what a restart was asked for."""
-        for identity in self._pending:
-            self._record.write(p.CommandCompleted("RestartWorker", f"worker {self._worker.pid} was started"), identity)
-        self._pending.clear()
-
-    def _reject_pending(self, reason: str) -> None:
-        """No other worker knows of these commands; a restart itself is answered when the next one has started."""
-        for identity, command in list(self._pending.items()):
-            if not isinstance(command, p.RestartWorker):
-                self._record.write(p.CommandRejected(type(command).__name__, reason), identity)
-                del self._pending[identity]
-
-    def _answer_pending(self) -> None:
-        """Nobody may wait for an answer for ever: the run has ended."""
-        state = self._record.state
-        for identity, command in self._pending.items():
-            name = type(command).__name__
-            if isinstance(command, p.Stop) and state is RunState.STOPPED and not (command.save and not self._ending):
-                kept = "a checkpoint and the adapter were saved" if self._exported else "nothing was saved"
-                self._record.write(p.CommandCompleted(name, f"stopped at step {self._step}; {kept}"), identity)
-            else:
-                self._record.write(p.CommandRejected(name, f"the run ended first; it is {state.value}"), identity)
 
     def _tell_refused(self, at_once: bool = False) -> None:
         """One line about all requests that were refused lately, since anybody may send many."""
