@@ -27,17 +27,7 @@ def describe(event: p.Event) -> str:
         case p.PhaseProgressed(phase=phase, done=done, total=total):
             return f"{phase} {done}/{total}"
         case p.TrainingPrepared():
-            how = (
-                f"; micro-batches of {event.train_batch_size} x {event.gradient_accumulation_steps}, "
-                f"gradient_checkpointing {event.gradient_checkpointing}"
-            )
-            return (
-                f"Prepared: {event.train_samples} training and {event.validation_samples} validation samples, "
-                f"{event.skipped_samples} skipped; {event.trainable_parameters:,} trainable parameters; "
-                f"{event.device} ({event.device_reason}), {event.dtype} ({event.dtype_reason})"
-                + (how if event.train_batch_size else "")
-                + (f" ({event.memory_reason})" if event.memory_reason else "")
-            )
+            return _prepared(event)
         case p.RunResumed(from_step=step, checkpoint=checkpoint):
             return f"Resumed from step {step} ({checkpoint})"
         case p.StepCompleted():
@@ -90,6 +80,20 @@ def describe(event: p.Event) -> str:
             return f"Run failed: {what} Why: {why} Do: {remedy}"
         case p.UnknownEvent(type=kind, data=data):
             return f"{kind} (from a newer version): {data}"
+
+
+def _prepared(event: p.TrainingPrepared) -> str:
+    how = (
+        f"; micro-batches of {event.train_batch_size} x {event.gradient_accumulation_steps}, "
+        f"gradient_checkpointing {event.gradient_checkpointing}"
+    )
+    return (
+        f"Prepared: {event.train_samples} training and {event.validation_samples} validation samples, "
+        f"{event.skipped_samples} skipped; {event.trainable_parameters:,} trainable parameters; "
+        f"{event.device} ({event.device_reason}), {event.dtype} ({event.dtype_reason})"
+        + (how if event.train_batch_size else "")
+        + (f" ({event.memory_reason})" if event.memory_reason else "")
+    )
 
 
 def level(event: p.Event) -> p.Level:
