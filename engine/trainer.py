@@ -102,9 +102,10 @@ class Trainer:
                 clock.lap("backward")
             found = torch.cat(parts)
             if self.group.size > 1:
+                flat = self._flat(found)  # takes memory, and who lacks it says so at the meeting
                 held += boundary()  # nobody adds up before all have come as far
                 clock.skip()
-                found = self._add_up(found)
+                found = self._add_up(flat)
             before = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
             *losses, norm = torch.cat([found, before.view(1)]).tolist()  # the one time that a GPU is waited for
             if not self._overflowed(losses, norm):
@@ -164,18 +165,24 @@ class Trainer:
         for first in firsts[self.group.rank :: self.group.size]:
             yield range(first, first + size)
 
-    def _add_up(self, losses: torch.Tensor) -> torch.Tensor:
-        """Give every process the sum of all gradients; returns the losses of all samples, in their order."""
+    def _flat(self, losses: torch.Tensor) -> torch.Tensor:
+        """Gradients in one row, 6.4 MB for SD 1.5 at rank 8; behind them a place for the loss of every sample."""
         config, group = self.config, self.group
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         of_all = losses.new_zeros(config.gradient_accumulation_steps, config.micro_batch_size)
         of_all[group.rank :: group.size] = losses.view(-1, config.micro_batch_size)
-        flat = torch.cat([tensor.flatten() for tensor in (*gradients, of_all)])  # 6.4 MB for SD 1.5 at rank 8
-        group.add_up(flat)
-        *sums, losses = flat.split_with_sizes([tensor.numel() for tensor in (*gradients, of_all)])
-        for gradient, total in zip(gradients, sums, strict=True):
-            gradient.copy_(total.view_as(gradient))
-        return losses
+        return torch.cat([tensor.flatten() for tensor in (*self._gradients(), of_all)])
+
+    def _add_up(self, flat: torch.Tensor) -> torch.Tensor:
+        """Give every process the sum of all gradients; returns the losses of all samples, in their order."""
+        self.group.add_up(flat)
+        start = 0
+        for gradient in self._gradients():
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+        return flat[start:]
+
+    def _gradients(self) -> list[torch.Tensor]:
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def _overflowed(self, losses: list[float], norm: float) -> bool:
         """Whether the step has to be computed again with a lower fp16 loss scale. Raises if that is not the cause."""
