@@ -1,5 +1,6 @@
 """Real runs: a supervisor and a worker for each, on the demo model, ended by their own ids if a test leaves them."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -29,8 +30,12 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """One workspace for runs that do not disturb each other, so that the demo is drawn and cached once."""
-    return Workspace(tmp_path_factory.mktemp("workspace"))
+    """One workspace for runs that do not disturb each other, so that the demo is drawn and cached once.
+
+    All pytest-xdist workers have it together: their folders lie side by side in that of the whole session.
+    """
+    base = tmp_path_factory.getbasetemp()
+    return Workspace((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "end_to_end")
 
 
 @pytest.fixture
@@ -40,7 +45,8 @@ def launch(shared_workspace: Workspace) -> Iterator[Launch]:
     def start(workspace: Workspace | None = None, **settings: Any) -> RunDir:
         place = workspace or shared_workspace
         config = load_config(find_config("demo", place.root), {**SETTINGS, **settings})
-        runs.append(control.launch(place, config, "demo"))
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # two may launch within the same second
+        runs.append(control.launch(place, config, f"demo-{worker}"))
         return runs[-1]
 
     yield start
@@ -87,9 +93,13 @@ def watch() -> Callable[[RunDir], Watch]:
 
 @pytest.fixture(scope="session")
 def undisturbed(shared_workspace: Workspace) -> RunDir:
-    """40 steps in one go."""
+    """40 steps in one go, made by whoever asks first; others wait for it."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    config = load_config(find_config("demo", shared_workspace.root), SETTINGS | {"run_name": "undisturbed"})
-    run = control.launch(shared_workspace, config)
-    Watch(run).until_the_end()
+    run = RunDir(shared_workspace.outputs / "undisturbed")
+    shared_workspace.root.mkdir(exist_ok=True)
+    with (shared_workspace.root / "undisturbed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not run.path.exists():
+            config = load_config(find_config("demo", shared_workspace.root), SETTINGS | {"run_name": run.name})
+            Watch(control.launch(shared_workspace, config)).until_the_end()
     return run

@@ -244,18 +244,19 @@ async def test_what_stands_in_the_way_is_told_before_and_after_start_is_pressed(
         assert not engine.launched
 
 
-@pytest.mark.parametrize("answer", ["s", "escape"])
-async def test_beside_a_live_run_the_user_is_asked(workspace: Workspace, engine: FakeEngine, answer: str) -> None:
+async def test_beside_a_live_run_the_user_is_asked(workspace: Workspace, engine: FakeEngine) -> None:
     with live(engine.run):
         async with form_in(workspace) as form:
             await form.press("f5")
             await form.shows("Start beside a live run", "demo_noon")
+            await form.press("escape")
+            await form.until(lambda: form.app.screen is form.screen, "the form")
+            await form.press("f5")
+            await form.shows("Start beside a live run")
             assert not engine.launched
-            await form.press(answer)
-            if answer == "s":
-                await form.until(lambda: isinstance(form.app.screen, MonitorScreen), "the monitor")
-            await form.until(lambda: form.app.screen is not None and len(form.app.screen_stack) <= 2, "the answer")
-    assert len(engine.launched) == (answer == "s")
+            await form.press("s")
+            await form.until(lambda: isinstance(form.app.screen, MonitorScreen), "the monitor")
+    assert len(engine.launched) == 1
 
 
 async def test_it_is_not_said_to_start_before_anybody_has_looked(
@@ -298,6 +299,11 @@ async def test_an_error_at_launch_is_told_and_the_form_stays(workspace: Workspac
         assert form.value["run_name"] == "shoes"
         await form.until(lambda: not form.is_disabled("start"), "the button")
 
+        engine.refusal = PermissionError(13, "Permission denied")
+        await form.press("f5")
+        await form.shows("cannot be written", "Permission denied")
+        await form.until(lambda: not form.is_disabled("start"), "the button")
+
 
 async def test_an_error_that_nobody_foresaw_is_told_and_start_works_again(
     workspace: Workspace, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
@@ -314,13 +320,6 @@ async def test_an_error_that_nobody_foresaw_is_told_and_start_works_again(
         monkeypatch.setattr(control, "estimate", fail)
         await form.write("max_train_steps", "77")
         await form.shows("The estimate failed: AttributeError")
-
-
-async def test_a_disk_that_cannot_be_written_is_told(workspace: Workspace, engine: FakeEngine) -> None:
-    engine.refusal = PermissionError(13, "Permission denied")
-    async with form_in(workspace) as form:
-        await form.press("f5")
-        await form.shows("cannot be written", "Permission denied")
 
 
 async def test_a_read_only_console_starts_nothing(workspace: Workspace, engine: FakeEngine) -> None:
@@ -351,8 +350,12 @@ async def test_an_error_stands_at_its_setting_and_keeps_the_run_from_starting(
     assert not engine.launched
 
 
-async def test_a_contradiction_stands_at_both_settings(workspace: Workspace) -> None:
+async def test_the_estimate_follows_what_is_typed_and_a_contradiction_stands_at_both_settings(
+    workspace: Workspace,
+) -> None:
     async with form_in(workspace) as form:
+        await form.write("train_batch_size", "4")
+        await form.shows("32 samples per step", "measured by the preflight of 2026-05-28")
         await form.write("lr_warmup_steps", "4000")
         for name in ("lr_warmup_steps", "max_train_steps"):
             assert "is longer than the run" in " ".join(form.row_text(name).split())
@@ -378,26 +381,16 @@ async def test_every_kind_of_control_writes_into_the_draft(workspace: Workspace)
         assert form.screen.draft.config.snr_gamma is None
 
 
-async def test_the_estimate_follows_what_is_typed(workspace: Workspace) -> None:
-    async with form_in(workspace) as form:
-        await form.write("train_batch_size", "4")
-        await form.shows("32 samples per step", "measured by the preflight of 2026-05-28")
-
-
-async def test_a_path_is_completed(workspace: Workspace) -> None:
+async def test_the_setting_with_the_cursor_has_its_help_and_a_path_is_completed(workspace: Workspace) -> None:
     (workspace.root / "pictures" / "shoes").mkdir(parents=True)
     async with form_in(workspace) as form:
+        await form.go_to("caption_dropout")
+        await form.shows("Share of samples trained with an empty caption", r"\[0 to 1\]", "caption_dropout")
         await form.write("train_data_dir", "pic")
         field = form.screen.query_one(ConfigForm).row("train_data_dir").query_one(Input)
         await form.until(lambda: field._suggestion == "pictures/", "the completion")
         await form.press("right")
         assert form.value["train_data_dir"] == "pictures/"
-
-
-async def test_help_is_told_for_the_setting_with_the_cursor(workspace: Workspace) -> None:
-    async with form_in(workspace) as form:
-        await form.go_to("caption_dropout")
-        await form.shows("Share of samples trained with an empty caption", r"\[0 to 1\]", "caption_dropout")
 
 
 # ---- presets ---------------------------------------------------------------------------------------------------------
@@ -416,21 +409,21 @@ async def test_reset_puts_one_or_all_settings_back(workspace: Workspace) -> None
         assert form.screen.query_one(ConfigForm).row("lora_alpha").query_one(Input).value == "16"
 
 
-@pytest.mark.parametrize(
-    ("answer", "preset", "rank", "steps"),
-    [("k", "fast", "99", "1500"), ("d", "fast", "4", "1500"), ("escape", "training_config", "99", "3000")],
-)
-async def test_another_preset_asks_what_becomes_of_changes(
-    workspace: Workspace, answer: str, preset: str, rank: str, steps: str
-) -> None:
+async def test_another_preset_asks_what_becomes_of_changes(workspace: Workspace) -> None:
     async with form_in(workspace) as form:
         await form.write("lora_rank", "99")
-        await form.press("f2", "f", "enter")
-        await form.until(lambda: isinstance(form.app.screen, PresetQuestion), "the question")
-        await form.press(answer)
-        await form.until(lambda: form.app.screen is form.screen, "the form")
-        assert (form.screen.draft.name, form.value["lora_rank"], form.value["max_train_steps"]) == (preset, rank, steps)
-        assert form.screen.query_one("#preset", Select).value == preset
+        for letter, answer, preset, rank, steps in (
+            ("f", "escape", "training_config", "99", "3000"),
+            ("f", "k", "fast", "99", "1500"),  # kept
+            ("t", "d", "training_config", "8", "3000"),  # dropped
+        ):
+            await form.press("f2", letter, "enter")
+            await form.until(lambda: isinstance(form.app.screen, PresetQuestion), "the question")
+            await form.press(answer)
+            await form.until(lambda: form.app.screen is form.screen, "the form")
+            shown = form.screen.draft.name, form.value["lora_rank"], form.value["max_train_steps"]
+            assert shown == (preset, rank, steps)
+            assert form.screen.query_one("#preset", Select).value == preset
 
 
 async def test_the_preset_chosen_last_is_there_again(workspace: Workspace) -> None:
@@ -578,17 +571,28 @@ async def test_a_file_that_cannot_be_written_or_read_is_told(workspace: Workspac
 # ---- check and preflight ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("key", "name", "title"), [("f6", "environment", "Check"), ("f7", "preflight", "Preflight")])
-async def test_a_tool_shows_what_it_says(workspace: Workspace, tool: FakeTool, key: str, name: str, title: str) -> None:
+async def test_a_tool_shows_what_it_says_or_why_it_cannot_begin(
+    workspace: Workspace, tool: FakeTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool.ending = (1, "There is no folder data\n  Do:  Make it.")
     async with form_in(workspace) as form:
-        await form.press(key)
-        await form.shows(f"{title}: found a problem", "✓ device: cpu", "latents 2/2", "✗ data set: no", "Do: Make it")
-        assert "latents 1/2" not in form.text
-        assert [begun for begun, _ in tool.begun] == [name]
-        assert tool.begun[0][1] == form.screen.draft.config
-        await form.press("f8")
-        await form.until(lambda: not form.report.is_shown, "the report gone")
+        for key, title in (("f6", "Check"), ("f7", "Preflight")):
+            await form.press(key)
+            await form.shows(
+                f"{title}: found a problem", "✓ device: cpu", "latents 2/2", "✗ data set: no", "Do: Make it"
+            )
+            assert "latents 1/2" not in form.text
+            assert tool.begun[-1][1] == form.screen.draft.config
+            await form.press("f8")
+            await form.until(lambda: not form.report.is_shown, "the report gone")
+        assert [begun for begun, _ in tool.begun] == ["environment", "preflight"]
+
+        def refuse(*_: object) -> ToolProcess:
+            raise RunError("No run here has a checkpoint", "", "Give the folder.")
+
+        monkeypatch.setattr(tool_feed, "ToolProcess", refuse)
+        await form.press("f6")
+        await form.shows("Check: found a problem", "No run here has a checkpoint", "Do: Give the folder")
 
 
 async def test_y_copies_the_remedies_of_a_report_one_after_the_other(workspace: Workspace, tool: FakeTool) -> None:
@@ -618,7 +622,9 @@ async def test_a_refused_start_has_its_remedy_copied(workspace: Workspace, engin
         assert form.app.clipboard == "Name the folder of your pictures."
 
 
-async def test_one_tool_runs_at_a_time_and_can_be_stopped(workspace: Workspace, tool: FakeTool) -> None:
+async def test_one_tool_runs_at_a_time_and_is_stopped_by_its_key_and_with_the_console(
+    workspace: Workspace, tool: FakeTool
+) -> None:
     tool.may_end.clear()
     async with form_in(workspace) as form:
         await form.press("f7")
@@ -629,24 +635,11 @@ async def test_one_tool_runs_at_a_time_and_can_be_stopped(workspace: Workspace, 
         await form.shows("Preflight: stopped")
         assert form.report.at_work == ""
         assert len(tool.begun) == 1
-
-
-async def test_leaving_the_console_stops_the_tool(workspace: Workspace, tool: FakeTool) -> None:
-    tool.may_end.clear()
-    async with form_in(workspace) as form:
+        tool.may_end.clear()
         await form.press("f7")
-        await form.until(lambda: tool.begun, "the preflight")
+        await form.until(lambda: len(tool.begun) == 2, "the preflight")
+        assert not tool.may_end.is_set()
     assert tool.may_end.wait(20)
-
-
-async def test_a_tool_that_cannot_begin_is_told(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> ToolProcess:
-        raise RunError("No run here has a checkpoint", "", "Give the folder.")
-
-    monkeypatch.setattr(tool_feed, "ToolProcess", refuse)
-    async with form_in(workspace) as form:
-        await form.press("f6")
-        await form.shows("Check: found a problem", "No run here has a checkpoint", "Do: Give the folder")
 
 
 # ---- the whole -------------------------------------------------------------------------------------------------------
