@@ -23,7 +23,7 @@ from engine.contract.run_dir import Workspace
 settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no test is about time
 settings.load_profile("any machine")
 
-# Programs that a test starts inherit this, and what Ctrl-C does would not be seen where a shell began the suite with `&`.
+# Programs that a test starts inherit this; a shell that began the suite with `&` would have them ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -58,6 +58,16 @@ def tiny_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("workspace"))
     draw_dataset(workspace.root / "data", count=24, resolution=64)
     return workspace
+
+
+@pytest.fixture(scope="session")
+def drawn_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a workspace has in outputs/.demo, read only: to be linked there by tests that are not about drawing it."""
+    from engine import demo
+
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    demo.data_folder(demo.NAME, workspace)
+    return workspace.outputs / ".demo"
 
 
 @pytest.fixture(scope="session")

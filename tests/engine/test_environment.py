@@ -36,7 +36,9 @@ def checked(workspace: Workspace, **changes: object) -> dict[str, Check]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path, drawn_demo: Path) -> Workspace:
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / ".demo").symlink_to(drawn_demo)
     return Workspace(tmp_path)
 
 

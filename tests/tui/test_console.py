@@ -112,15 +112,17 @@ async def test_without_a_run_the_monitor_says_what_to_do(workspace: Workspace) -
         await visit.on_screen("runs")
 
 
-@pytest.mark.parametrize("name", ["new", "gallery", "generate", "environment"])
-async def test_screens_bear_a_folder_without_runs(workspace: Workspace, name: ScreenName) -> None:
+async def test_screens_bear_a_folder_without_runs(workspace: Workspace) -> None:
+    names: tuple[ScreenName, ...] = ("new", "gallery", "generate", "environment")
     async with visiting(workspace, size=(80, 24)) as visit:
-        visit.app.post_message(Opened(name))
-        await visit.on_screen(name)
-        await visit.pilot.resize_terminal(40, 10)
-        await visit.shows("Too small: 40x10")
-        await visit.pilot.resize_terminal(200, 60)
-        await visit.shows("1 Runs")
+        for name in names:
+            await visit.pilot.resize_terminal(80, 24)
+            visit.app.post_message(Opened(name))
+            await visit.on_screen(name)
+            await visit.pilot.resize_terminal(40, 10)
+            await visit.shows("Too small: 40x10")
+            await visit.pilot.resize_terminal(200, 60)
+            await visit.shows("1 Runs")
 
 
 async def test_another_run_in_hand_makes_the_screens_of_a_run_anew(workspace: Workspace, recorded: RecordedRun) -> None:
@@ -155,23 +157,27 @@ async def test_ctrl_c_stops_nothing_and_says_so(workspace: Workspace) -> None:
 # ---- palette and help -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SCREENS)
-async def test_palette_and_help_know_every_action_of_the_screen(recorded: RecordedRun, name: ScreenName) -> None:
+async def test_palette_and_help_know_every_action_of_the_screen(recorded: RecordedRun) -> None:
     recorded.half_way()
     async with visiting(recorded.dir.workspace, size=(130, 60)) as visit:
-        visit.app.post_message(Opened(name, recorded.dir))
-        screen = await visit.on_screen(name)
-        palette = {command.title for command in visit.app.get_system_commands(screen)}
-        labels = {entry.id: entry.label for entry in TABLE["everywhere"]}
-        elsewhere = {f"{labels[other]}: {entry.label}" for other in SCREENS if other != name for entry in TABLE[other]}
-        assert palette == {entry.label for entry in (*screen.actions(), *TABLE["everywhere"])} | elsewhere
-        visit.app.action_act("help")
-        await visit.shows(f"Keys on {next(one.label for one in TABLE['everywhere'] if one.id == name)}")
-        assert isinstance(visit.app.screen, HelpScreen)
-        for entry in TABLE[name][:8]:
-            await visit.shows(" ".join(map(re.escape, f"{'/'.join(entry.signs)} {entry.label}:".split())))
-        await visit.pilot.press("escape")
-        await visit.on_screen(name)
+        for name in SCREENS:
+            await palette_and_help_know_every_action(visit, recorded.dir, name)
+
+
+async def palette_and_help_know_every_action(visit: Visit, run: RunDir, name: ScreenName) -> None:
+    visit.app.post_message(Opened(name, run))
+    screen = await visit.on_screen(name)
+    palette = {command.title for command in visit.app.get_system_commands(screen)}
+    labels = {entry.id: entry.label for entry in TABLE["everywhere"]}
+    elsewhere = {f"{labels[other]}: {entry.label}" for other in SCREENS if other != name for entry in TABLE[other]}
+    assert palette == {entry.label for entry in (*screen.actions(), *TABLE["everywhere"])} | elsewhere
+    visit.app.action_act("help")
+    await visit.shows(f"Keys on {next(one.label for one in TABLE['everywhere'] if one.id == name)}")
+    assert isinstance(visit.app.screen, HelpScreen)
+    for entry in TABLE[name][:8]:
+        await visit.shows(" ".join(map(re.escape, f"{'/'.join(entry.signs)} {entry.label}:".split())))
+    await visit.pilot.press("escape")
+    await visit.on_screen(name)
 
 
 async def test_the_palette_does_what_it_says(workspace: Workspace) -> None:

@@ -21,7 +21,9 @@ from engine.measured_pace import keep_measurement
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path, drawn_demo: Path) -> Workspace:
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / ".demo").symlink_to(drawn_demo)
     return Workspace(tmp_path)
 
 
@@ -152,9 +154,9 @@ def test_pictures_that_come_and_go_are_noticed(
     assert found.samples.training == 16
 
 
-def test_a_workspace_that_cannot_be_written_is_told(
-    workspace: Workspace, demo_config: Callable[..., TrainingConfig]
-) -> None:
+def test_a_workspace_that_cannot_be_written_is_told(tmp_path: Path, demo_config: Callable[..., TrainingConfig]) -> None:
+    workspace = Workspace(tmp_path / "other")
+    workspace.root.mkdir()
     workspace.outputs.write_text("a file where a folder should be")
     assert "cannot be written" in in_the_way(estimate(workspace, demo_config()))["train_data_dir"]
 
