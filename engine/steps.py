@@ -64,9 +64,13 @@ class Steps:
             # outside of the handler, whose traceback holds the tensors of the step
             if word is Word.GO_ON:
                 word = self._meet(Word.GO_BACK if trainer.update_torn else Word.LESS_MEMORY)
+            trainer.abandon_step()
+            devices.empty_cache(self._prepared.device)
+            # first, since a full disk may hold the run below, where it can be told to save
+            resumed = self._go_back() if word is Word.GO_BACK else None
             self._need_less_memory(cause)
-            if word is Word.GO_BACK:
-                return self._go_back()
+            if resumed:
+                return resumed
 
     def _boundary(self) -> float:
         """Where commands are obeyed, in all processes at the same place; returns the seconds that they took."""
@@ -89,8 +93,6 @@ class Steps:
     def _need_less_memory(self, cause: str) -> None:
         """Find a smaller way to the same result."""
         trainer = self._trainer
-        trainer.abandon_step()
-        devices.empty_cache(self._prepared.device)
         smaller = adjustments.next_smaller(trainer.config)
         if smaller is None:
             raise TrainingError(

@@ -191,27 +191,57 @@ def test_a_run_that_fits_badly_is_warned_of(bench: Callable[..., Bench], monkeyp
     assert run.of(p.RunFinished) == [p.RunFinished(STEPS, completed=True)]
 
 
-def test_out_of_memory_in_the_optimizer_goes_back_instead_of_stepping_twice(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Seven of the weights have moved when it fails, in step 3."""
-    plain = bench()
-    plain.train()
-    torn = bench()
-    failed, real = [False], cast(Callable[..., None], torch._fused_adamw_)
+def fail_halfway(monkeypatch: pytest.MonkeyPatch, update: int, then: Callable[[], None] = lambda: None) -> None:
+    """Let memory run out in one of the updates to come, when seven of the weights have moved."""
+    done, real = [0], cast(Callable[..., None], torch._fused_adamw_)
 
     def kernel(*tensors: list[torch.Tensor], **settings: object) -> None:
         """`tensors` are parallel lists: weights, gradients and what AdamW remembers of them."""
-        if failed[0] or not torn.of(p.CheckpointSaved):
+        done[0] += 1
+        if done[0] != update:
             real(*tensors, **settings)
         else:
-            failed[0] = True
             real(*(one[:7] for one in tensors), **settings)
+            then()
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(torch, "_fused_adamw_", kernel)
+
+
+def test_out_of_memory_in_the_optimizer_goes_back_instead_of_stepping_twice(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = bench()
+    plain.train()
+    torn = bench()
+    fail_halfway(monkeypatch, update=3)
     torn.train()
     assert [event.from_step for event in torn.of(p.RunResumed)] == [2], "the fault was met"
+    for name, weight in plain.adapter().items():
+        torch.testing.assert_close(torn.adapter()[name], weight, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_that_moved_halfway_are_never_saved_even_if_a_full_disk_holds_the_run_then(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In step 4, so that no good checkpoint bears the number of the last completed step."""
+    disk = Disk(monkeypatch)
+    plain = bench()
+    plain.train()
+    torn = bench()
+
+    def save_and_go_on(event: p.Event) -> None:
+        if isinstance(event, p.StateChanged) and event.state == "paused":
+            disk.full = False
+            for command in (p.SaveCheckpoint(), p.Resume()):
+                torn.commands.put(p.Request(command))
+
+    torn.answers[p.StateChanged] = save_and_go_on
+    fail_halfway(monkeypatch, update=4, then=lambda: setattr(disk, "full", True))
+    torn.train()
+    assert [event.state for event in torn.of(p.StateChanged)] == ["running", "paused", "running", "stopping"]
+    assert [event.from_step for event in torn.of(p.RunResumed)] == [2]
+    assert [event.step for event in torn.of(p.CheckpointSaved)] == [2, 4, 6]
     for name, weight in plain.adapter().items():
         torch.testing.assert_close(torn.adapter()[name], weight, rtol=1e-4, atol=1e-6)
 
