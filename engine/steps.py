@@ -63,7 +63,7 @@ class Steps:
                 return completed
             # outside of the handler, whose traceback holds the tensors of the step
             if word is Word.GO_ON:
-                word = self._meet(Word.GO_BACK if trainer.update_torn else Word.LESS_MEMORY)
+                word = self._meet(Word.LESS_MEMORY if trainer.step_can_be_repeated else Word.GO_BACK)
             trainer.abandon_step()
             devices.empty_cache(self._prepared.device)
             # first, since a full disk may hold the run below, where it can be told to save

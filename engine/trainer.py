@@ -41,7 +41,7 @@ class Trainer:
         self.noise_scheduler = prepared.base.noise_scheduler
         self.parameters = prepared.parameters
         self.steps_done = 0
-        self.update_torn = False  # whether the optimizer failed in the middle of moving the weights
+        self.step_can_be_repeated = True  # if it fails now: no weight has moved, in this process or another
         self.skipped_in_a_row = 0  # steps that gave no finite number
         self.learning_rate_factor = 1.0  # lower once the run has had to go back
         self.accelerator = Accelerator(
@@ -72,13 +72,15 @@ class Trainer:
         self.bare_unet = prepared.base.unet  # as it is without accelerate around it, for exports and pictures
 
     def step(self, boundary: Boundary) -> StepCompleted:
-        """Train on the next effective batch; `boundary` is called before each micro-batch.
+        """Train on the next effective batch; `boundary` is called before each micro-batch and before the sum of several
+        processes.
 
         Raises NonFiniteError, before the optimizer has moved, if a loss or gradient is not finite.
         """
         started, held, clock = time.perf_counter(), 0.0, self.clock
         clock.start(self.steps_done + 1)
         for _ in range(MOST_OVERFLOWS):
+            self.step_can_be_repeated = True
             parts = []  # the loss of each sample, weighted
             for numbers in self._micro_batches():
                 held += boundary()
@@ -105,6 +107,7 @@ class Trainer:
                 flat = self._flat(found)  # takes memory, and who lacks it says so at the meeting
                 held += boundary()  # nobody adds up before all have come as far
                 clock.skip()
+                self.step_can_be_repeated = False  # the others may move theirs as soon as they have the sum
                 found = self._add_up(flat)
             before = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
             *losses, norm = torch.cat([found, before.view(1)]).tolist()  # the one time that a GPU is waited for
@@ -113,9 +116,8 @@ class Trainer:
         else:
             raise self._not_finite(losses, norm)
         learning_rate = self._set_learning_rate()
-        self.update_torn = True
+        self.step_can_be_repeated = False
         self.optimizer.step()
-        self.update_torn = False
         self._advance()
         clock.lap("optimizer")
         clock.finish()
@@ -248,7 +250,6 @@ class Trainer:
         if state.scaler and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(dict(state.scaler))
         self.optimizer.zero_grad()
-        self.update_torn = False
         self.steps_done = state.step
         self.skipped_in_a_row = state.skipped_in_a_row
         self.learning_rate_factor = state.learning_rate_factor

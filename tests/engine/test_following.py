@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 import torch
 import torch.distributed
+from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -141,31 +142,42 @@ def test_memory_that_runs_out_in_one_makes_both_do_with_less(pair: Pair, fault: 
     assert [event.step for event in pair.of(p.StepCompleted)] == list(range(1, STEPS + 1))
 
 
+@pytest.mark.parametrize("moved", [7, 0], ids=["in the update", "between the sum and the update"])
 @pytest.mark.parametrize("in_main", [True, False], ids=["the main process", "the follower"])
-def test_an_update_that_fails_halfway_in_one_is_taken_back_by_both(
-    make_run: Callable[..., RunDir], pair: Pair, monkeypatch: pytest.MonkeyPatch, in_main: bool
+def test_an_update_that_fails_in_one_is_taken_back_by_both(
+    make_run: Callable[..., RunDir], pair: Pair, monkeypatch: pytest.MonkeyPatch, in_main: bool, moved: int
 ) -> None:
-    """Seven of the weights have moved there when memory runs out; all of them have in the other.
+    """Seven of the weights have moved there when memory runs out, or none; all of them have in the other.
 
     It is the last step, after which the other one could have left.
     """
-    updates, real = [0], cast(Callable[..., None], torch._fused_adamw_)
+    updates, update = [0], cast(Callable[..., None], torch._fused_adamw_)
+    clip = Accelerator.clip_grad_norm_
 
     def kernel(*tensors: list[torch.Tensor], **settings: object) -> None:
         """`tensors` are parallel lists: weights, gradients and what AdamW remembers of them."""
+        if moved and is_its_turn():
+            update(*(one[:moved] for one in tensors), **settings)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        update(*tensors, **settings)
+
+    def clip_gradients(*given: Any) -> Any:
+        if not moved and is_its_turn():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return clip(*given)
+
+    def is_its_turn() -> bool:
         is_here = (threading.current_thread() is not threading.main_thread()) == in_main
         updates[0] += is_here
-        if is_here and updates[0] == STEPS:
-            real(*(one[:7] for one in tensors), **settings)
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        real(*tensors, **settings)
+        return is_here and updates[0] == STEPS
 
     monkeypatch.setattr(torch, "_fused_adamw_", kernel)
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", clip_gradients)
     pair.train()
     assert [event.from_step for event in pair.of(p.RunResumed)] == [STEPS - 2]
     assert [event.train_batch_size for event in pair.of(p.MicroBatchChanged)] == [1]
     assert [event.step for event in pair.of(p.StepCompleted)] == [1, 2, 3, 4, 5, 5, 6]
-    monkeypatch.setattr(torch, "_fused_adamw_", real)
+    monkeypatch.undo()
     alone = Pair(make_run("alone"), pair.log_dir)
     train_run(alone.run, alone.log_dir, Inbox(alone.commands, alone.emit), alone.emit)
     for name, weight in pair.adapter().items():
