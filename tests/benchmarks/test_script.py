@@ -66,6 +66,7 @@ def test_the_way_of_the_script(tmp_path: Path) -> None:
             step()
             took[name].append((time.perf_counter() - started, time.process_time() - computed))
             trainer.abandon_step()
+    devices.keep_freed_memory(devices.CPU)  # for what is measured after this
     print(
         f"\nSD 1.5, {RESOLUTION} px, batch {BATCH}, fp32, median of {ROUNDS}; {platform.machine()}, {os.cpu_count()} "
         f"cores, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}"

@@ -242,11 +242,11 @@ print(kept - resident())
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc can be told to keep freed memory")
 def test_on_a_cpu_freed_memory_is_used_again_until_it_is_given_back() -> None:
-    """In pages of memory, of which a tensor of 64 MiB has up to 16,384."""
+    """In pages of memory, of which a tensor of 64 MiB has 16,384, or 32 where the system hands out huge ones."""
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, timeout=120, check=True)
     taken, taken_again, given_back = map(int, done.stdout.split())
-    assert taken > 20 * max(1, taken_again)
-    assert given_back > 10_000
+    assert taken > 8 * max(1, taken_again)
+    assert given_back > 10_000  # small ones
 
 
 def test_a_c_library_that_cannot_keep_freed_memory_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
