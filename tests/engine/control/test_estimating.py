@@ -1,7 +1,7 @@
 """The estimate of a run as the console asks for it: figures, where the time comes from, and what stands in the way."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +31,18 @@ def workspace(tmp_path: Path, drawn_demo: Path) -> Workspace:
 def demo_config(workspace: Workspace) -> Callable[..., TrainingConfig]:
     preset = load_config(find_config("demo", workspace.root))
     return lambda **changes: TrainingConfig.model_validate({**preset.model_dump(), **changes})
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Lets NVIDIA's driver seem to lie somewhere; what the machine is is found anew, then and afterwards."""
+
+    def lies_at(path: Path) -> None:
+        monkeypatch.setattr(machine, "NVIDIA_DRIVER", path)
+        machine.machine.cache_clear()
+
+    yield lies_at
+    machine.machine.cache_clear()
 
 
 def in_the_way(found: Estimate) -> dict[str, str]:
@@ -173,31 +185,28 @@ def test_compiled_steps_are_not_foretold_from_plain_ones(
 
 
 def test_the_cpu_is_assumed_where_it_is_asked_for(
-    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], driver: Callable[[Path], None]
 ) -> None:
-    monkeypatch.setattr(machine, "NVIDIA_DRIVER", Path(__file__))
-    machine.machine.cache_clear()
+    driver(Path(__file__))
     assert "NVIDIA" in estimate(workspace, demo_config()).duration.source
     assert "CPU" in estimate(workspace, demo_config(device="cpu")).duration.source
-    machine.machine.cache_clear()
 
 
 @pytest.mark.parametrize(
-    ("driver", "limit", "share", "owner"),
+    ("lies_at", "limit", "share", "owner"),
     [(Path(__file__), 0, 1, "machine"), (Path("nowhere"), 8 * 2**30, 4, "device")],
     ids=["a driver without a CUDA build of torch", "a GPU whose driver does not show"],
 )
 def test_what_a_preflight_computed_on_says_more_than_the_file_of_a_driver(
     workspace: Workspace,
     demo_config: Callable[..., TrainingConfig],
-    monkeypatch: pytest.MonkeyPatch,
-    driver: Path,
+    driver: Callable[[Path], None],
+    lies_at: Path,
     limit: int,
     share: int,
     owner: str,
 ) -> None:
-    monkeypatch.setattr(machine, "NVIDIA_DRIVER", driver)
-    machine.machine.cache_clear()
+    driver(lies_at)
     config = demo_config(gradient_accumulation_steps=4, num_processes=4, max_train_steps=10)
     keep_measurement(workspace, resolve(workspace, config), 8.0, peak_memory=1, memory_limit=limit)
     found = estimate(workspace, config)
@@ -205,25 +214,22 @@ def test_what_a_preflight_computed_on_says_more_than_the_file_of_a_driver(
     assert found.memory.limit_of == owner
     larger = estimate(workspace, demo_config(mixed_precision="bf16")).duration
     assert ("NVIDIA" in larger.source) == bool(limit)
-    machine.machine.cache_clear()
 
 
 @pytest.mark.parametrize(("device", "share"), [("auto", 4), ("cpu", 1)])
 def test_processes_share_the_steps_where_each_has_a_gpu(
     workspace: Workspace,
     demo_config: Callable[..., TrainingConfig],
-    monkeypatch: pytest.MonkeyPatch,
+    driver: Callable[[Path], None],
     device: str,
     share: int,
 ) -> None:
-    monkeypatch.setattr(machine, "NVIDIA_DRIVER", Path(__file__))
-    machine.machine.cache_clear()
+    driver(Path(__file__))
     changes = {"device": device, "gradient_accumulation_steps": 4}
     alone = estimate(workspace, demo_config(**changes)).duration
     shared = estimate(workspace, demo_config(**changes, num_processes=4)).duration
     assert shared.training == pytest.approx(alone.training / share)
     assert shared.validation == alone.validation
-    machine.machine.cache_clear()
 
 
 def test_what_auto_would_become_is_told_with_its_reason_and_estimated(
