@@ -10,7 +10,7 @@ POLYNOMIAL_END = 1e-7  # learning rate at which diffusers' polynomial schedule e
 
 
 def contradictions(config: "TrainingConfig") -> Iterator[str]:
-    """What contradicts what; each names its settings, so that a form can show it beside them."""
+    """What contradicts what; each begins with a setting and names the others, for a form to show it beside them."""
     if config.lr_warmup_steps > config.max_train_steps:
         yield (
             f"lr_warmup_steps {config.lr_warmup_steps} is longer than the run, max_train_steps "
@@ -51,6 +51,13 @@ def contradictions(config: "TrainingConfig") -> Iterator[str]:
             f"preview_steps {config.preview_steps} draws no preview: validation_steps {config.validation_steps} draws "
             "all images at each of these steps; set preview_steps lower"
         )
+
+
+def contradictions_on_a_mac(config: "TrainingConfig") -> Iterator[str]:
+    """What contradicts the device that auto becomes on Apple Silicon; nothing if a device is named."""
+    if config.device == "auto":
+        for text in contradictions(config.model_copy(update={"device": "mps"})):
+            yield f"{text}, or device cpu: auto becomes mps on this machine"
 
 
 def _how_to_share(config: "TrainingConfig") -> str:

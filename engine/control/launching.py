@@ -7,9 +7,10 @@ import threading
 import time
 from pathlib import Path
 
-from engine import demo
+from engine import demo, machine
 from engine.contract.config import TrainingConfig
-from engine.contract.errors import CheckpointError, DataError, RunError
+from engine.contract.contradictions import contradictions_on_a_mac
+from engine.contract.errors import CheckpointError, ConfigError, DataError, RunError
 from engine.contract.journal import replay
 from engine.contract.protocol import RunStarted
 from engine.contract.run_dir import RunDir, Workspace, create_run, list_runs
@@ -21,10 +22,12 @@ LONGEST_STEM = 50  # characters of a run's name before the time; the whole may h
 def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") -> RunDir:
     """Create a run and start its supervisor. Returns when the supervisor has taken charge.
 
-    Raises RunError if the name is taken or the supervisor does not come up, DataError or CheckpointError if a folder
-    that the config names is not there, and ModelError if its preview decoder cannot be used: what can be seen at once
-    shall not leave a failed run behind.
+    Raises RunError if the name is taken or the supervisor does not come up, ConfigError if settings contradict what
+    auto becomes here, DataError or CheckpointError if a folder that the config names is not there, and ModelError if
+    its preview decoder cannot be used: what can be seen at once shall not leave a failed run behind.
     """
+    if wrong := contradictions_here(config):
+        raise ConfigError("\n".join(wrong))
     name = config.run_name or free_name(workspace, preset)
     config = resolve(workspace, config).model_copy(update={"run_name": name})
     _require_folders(config)
@@ -32,6 +35,11 @@ def launch(workspace: Workspace, config: TrainingConfig, preset: str = "train") 
     run = create_run(workspace, name, config)
     start_supervisor(run)
     return run
+
+
+def contradictions_here(config: TrainingConfig) -> list[str]:
+    """What contradicts the device that auto becomes on this machine; each begins with the setting to blame."""
+    return list(contradictions_on_a_mac(config)) if machine.machine(cpu_only=False).is_metal else []
 
 
 def _require_folders(config: TrainingConfig) -> None:

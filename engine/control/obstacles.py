@@ -1,4 +1,4 @@
-"""What stands against a run that was only thought of: paths, data set, base model, checkpoint, name, target modules."""
+"""What stands against a run that was only thought of: device, paths, pictures, model, checkpoint, name, targets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from engine import estimate as figures
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, ConfigError, DataError, RunError, ShoeloraError
 from engine.contract.run_dir import Workspace
-from engine.control.launching import resolve
+from engine.control.launching import contradictions_here, resolve
 
 if TYPE_CHECKING:
     from engine.dataset import Dataset
@@ -49,7 +49,7 @@ class Inspection:
 
 def inspect(workspace: Workspace, config: TrainingConfig) -> Inspection:
     """Look at all that a config names. The demo's data set is drawn if the config names it and it is not there."""
-    obstacles: list[Obstacle] = []
+    obstacles = [Obstacle(text.split()[0], ConfigError(text)) for text in contradictions_here(config)]
     resolved = _resolve(workspace, config, obstacles)
     samples = None if any(one.setting == "train_data_dir" for one in obstacles) else _samples(resolved, obstacles)
     _look_at_the_rest(workspace, resolved, obstacles)

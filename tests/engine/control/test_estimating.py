@@ -12,9 +12,10 @@ from engine import machine, model_source
 from engine.contract import protocol as p
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config
+from engine.contract.errors import ConfigError
 from engine.contract.journal import JournalWriter
-from engine.contract.run_dir import Workspace, create_run
-from engine.control import Estimate, estimate, resolve
+from engine.contract.run_dir import Workspace, create_run, list_runs
+from engine.control import Estimate, estimate, launch, resolve
 from engine.demo.drawing import draw_dataset
 from engine.fitting import fit
 from engine.measured_pace import keep_measurement
@@ -144,6 +145,29 @@ def test_what_stands_in_the_way_is_told_with_its_setting(
     found = estimate(workspace, demo_config(**changes))
     assert list(in_the_way(found)) == [setting]
     assert words in in_the_way(found)[setting]
+
+
+ON_A_MAC: dict[str, dict[str, object]] = {
+    "torch_compile": {"torch_compile": True},
+    "num_processes": {"num_processes": 2, "gradient_accumulation_steps": 2},
+    "lora_dropout": {"lora_dropout": 0.1, "gradient_checkpointing": "full"},
+}
+
+
+@pytest.mark.parametrize("setting", ON_A_MAC)
+def test_what_contradicts_the_device_that_auto_becomes_stands_in_the_way_and_leaves_no_run(
+    workspace: Workspace, demo_config: Callable[..., TrainingConfig], monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    config = demo_config(**ON_A_MAC[setting])
+    assert in_the_way(estimate(workspace, config)) == {}
+    monkeypatch.setattr(machine, "machine", lambda **_: machine.apple("Apple M2 Max"))
+    found = in_the_way(estimate(workspace, config))
+    assert list(found) == [setting]
+    assert found[setting].endswith(", or device cpu: auto becomes mps on this machine")
+    with pytest.raises(ConfigError, match=f"{setting}.* auto becomes mps on this machine"):
+        launch(workspace, config)
+    assert list_runs(workspace) == []
+    assert in_the_way(estimate(workspace, demo_config(**ON_A_MAC[setting], device="cpu"))) == {}
 
 
 def test_a_base_model_is_looked_at_once_also_for_the_sake_of_a_preview_decoder(
