@@ -2,22 +2,22 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from statistics import median
-from typing import Any
 
-import torch
+from accelerate.state import AcceleratorState
 
 from engine import device as devices
 from engine import tool
+from engine.arithmetic import MATRIX, gradient_difference, matrix_rate
 from engine.contract import adjustments
 from engine.contract.adjustments import MODES
 from engine.contract.config import CheckpointingMode, TrainingConfig
 from engine.contract.config_file import validate
-from engine.contract.errors import ConfigError, DeviceError, NonFiniteError
+from engine.contract.contradictions import contradictions
+from engine.contract.errors import DeviceError, NonFiniteError
 from engine.contract.run_dir import Workspace
 from engine.estimate import step_operations
 from engine.fitting import fit
@@ -27,9 +27,6 @@ from engine.trainer import Trainer
 
 STEPS = 20
 WARM_UP = 2  # steps that also compile kernels and fill the allocator
-MATRIX = 2048  # side of the square matrices whose product shows what the device can reach
-PRODUCTS = 10
-LATENT_SIDE = 8  # of the small input on which gradients are compared: the least that SD 1.5's UNet halves three times
 CLOSE = 1e-2  # relative difference of gradients; rounding alone makes 1e-5 to 1e-3
 FULL = 0.9  # of the device's limit; more leaves nothing for validation images
 
@@ -40,7 +37,8 @@ TABLE = "{:<19} {:<5} {:>14} {:>10} {:>9} {:>8} {:>10}  {}"
 class Row:
     """What one mode took: seconds of a micro-batch, operations per second, and bytes at the peak; or why it failed.
 
-    `starting` is by how many seconds the first step took longer: compiling, above all.
+    The peak is that of all modes so far on a CPU, where it never falls. `starting` is by how many seconds the first
+    step took longer: compiling, above all.
     """
 
     checkpointing: CheckpointingMode
@@ -92,23 +90,28 @@ def bench(config: TrainingConfig, workspace: Workspace, arguments: argparse.Name
             rows.append(row)
             print(TABLE.format(*row.cells(reachable)).rstrip(), flush=True)
             if not row.fault:
-                _keep(workspace, trainer.config, row, devices.memory(device).limit)
+                asked = trainer.config.model_copy(update={"device": config.device})  # as estimates will look for it
+                _keep(workspace, asked, row, devices.memory(device).limit)
         if precision == "no":
             difference = None if device.name == "cpu" else gradient_difference(trainer, device)
         del trainer, prepared  # the next precision needs the room
+        AcceleratorState._reset_state(reset_partial_state=True)  # of which a process has one, with one precision
         devices.empty_cache(device)
     return _conclude(config, device, rows, difference)
 
 
 def _compiles(config: TrainingConfig, device: devices.Device) -> bool:
     """Whether steps can be compiled here; says why not."""
+    there = config.model_copy(update={"device": device.name, "torch_compile": False})
+    wrong = set(contradictions(there.model_copy(update={"torch_compile": True}))) - set(contradictions(there))
     try:
-        validate({**config.model_dump(), "device": device.name, "torch_compile": True})
-        devices.require_compiler(device)
-    except (ConfigError, DeviceError) as error:
-        print(f"[OK] no compiled steps: {error.what}. {error.why}", flush=True)
-    else:
-        return True
+        if not wrong:
+            devices.require_compiler(device)
+            return True
+        why = wrong.pop()
+    except DeviceError as error:
+        why = f"{error.what}: {error.why}"
+    print(f"[OK] steps are not compiled here: {why}", flush=True)
     return False
 
 
@@ -127,7 +130,10 @@ def _timed(trainer: Trainer, prepared: Prepared, steps: int) -> Iterator[Row]:
     rows = []
     for mode in reversed(MODES):  # from the least memory: a CPU's peak never falls
         plain = config.model_copy(update={"gradient_checkpointing": mode, "torch_compile": False})
-        rows.append(_time(trainer, plain, device, steps))
+        if wrong := next(contradictions(plain), None):
+            rows.append(Row(mode, config.mixed_precision, config.micro_batch_size, fault=wrong))
+        else:
+            rows.append(_time(trainer, plain, device, steps))
         yield rows[-1]
     best = recommended(rows, devices.memory(device).limit)
     if config.torch_compile and best:
@@ -139,55 +145,21 @@ def _time(trainer: Trainer, config: TrainingConfig, device: devices.Device, step
     mode, precision, batch = config.checkpointing_mode, config.mixed_precision, config.micro_batch_size
     compiled = config.torch_compile
     trainer.adapt(config)
-    devices.empty_cache(device)
     devices.reset_peak_memory(device)
     try:
         took = [trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)]
     except NonFiniteError as error:
         return Row(mode, precision, batch, fault=f"not finite: {error.why}", compiled=compiled)
-    except RuntimeError as error:
-        if not devices.is_out_of_memory(error):
+    except Exception as error:  # the compiler has many of its own
+        if not compiled and not devices.is_out_of_memory(error):
             raise
         trainer.abandon_step()
-        return Row(mode, precision, batch, fault="memory ran out", compiled=compiled)
+        reason = " ".join(str(error).split("\n")[:2])  # the compiler names its part first
+        fault = "memory ran out" if devices.is_out_of_memory(error) else reason
+        return Row(mode, precision, batch, fault=fault, compiled=compiled)
     seconds, peak = median(took[WARM_UP:]), devices.peak_memory(device)
     rate = step_operations(config) / seconds
     return Row(mode, precision, batch, seconds, rate, peak, compiled=compiled, starting=max(0.0, took[0] - seconds))
-
-
-def matrix_rate(device: devices.Device) -> float:
-    """Floating-point operations per second that a large product of fp32 matrices reaches: the roof of any step."""
-    a, b = (torch.randn(MATRIX, MATRIX, device=device.torch) for _ in range(2))
-    best = float("inf")
-    for _ in range(PRODUCTS):
-        devices.synchronize(device)
-        started = time.perf_counter()
-        a @ b
-        devices.synchronize(device)
-        best = min(best, time.perf_counter() - started)
-    return 2 * MATRIX**3 / best
-
-
-def gradient_difference(trainer: Trainer, device: devices.Device) -> float:
-    """How far the device's gradients are from the CPU's on one small input, as a share of their norm."""
-    theirs, ours = (_gradients(trainer, where) for where in (devices.CPU, device))
-    return float((ours - theirs).norm() / theirs.norm())
-
-
-def _gradients(trainer: Trainer, device: devices.Device) -> torch.Tensor:
-    """Gradients of all adapter weights in one row, on the CPU. The UNet stays on that device."""
-    unet: Any = trainer.bare_unet
-    devices.move(unet, device)
-    generator = torch.Generator().manual_seed(0)
-    shape = (1, unet.config.in_channels, LATENT_SIDE, LATENT_SIDE)
-    latents, target = (torch.randn(shape, generator=generator).to(device.torch) for _ in range(2))
-    text = torch.randn(1, 77, unet.config.cross_attention_dim, generator=generator).to(device.torch)
-    predicted = unet(latents, torch.tensor([500]).to(device.torch), text, return_dict=False)[0]
-    torch.autograd.backward(torch.nn.functional.mse_loss(predicted, target))
-    gradients = [parameter.grad for parameter in trainer.parameters if parameter.grad is not None]
-    row = torch.cat([gradient.detach().flatten().cpu() for gradient in gradients])
-    trainer.abandon_step()
-    return row
 
 
 def recommended(rows: list[Row], limit: int, micro_batches: float = inf) -> Row | None:
