@@ -20,6 +20,15 @@ def compile_blocks(unet: UNet2DConditionModel) -> None:
     torch.compiler.set_stance("force_eager")
 
 
+def compile_anew() -> None:
+    """Forget what was compiled, for other shapes or another way through the blocks to come.
+
+    torch compiles each function at most eight times, of which SD 1.5 needs four, and then computes it as it was
+    written without a word.
+    """
+    torch.compiler.reset()
+
+
 @contextmanager
 def compiled(whether: bool) -> Iterator[None]:
     """What is computed in here uses what was compiled; also what the way back computes again."""

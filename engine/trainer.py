@@ -13,7 +13,7 @@ from diffusers.optimization import get_scheduler
 from engine import device as devices
 from engine.attention import set_gradient_checkpointing
 from engine.checkpoint import TrainingState
-from engine.compiling import compile_blocks, compiled
+from engine.compiling import compile_anew, compile_blocks, compiled
 from engine.contract.config import TrainingConfig
 from engine.contract.errors import CheckpointError, NonFiniteError
 from engine.contract.protocol import StepCompleted
@@ -142,6 +142,8 @@ class Trainer:
         """Go on with another micro-batch or checkpointing mode; the effective batch has to be the same."""
         self.config = config
         set_gradient_checkpointing(self.bare_unet, config.checkpointing_mode)
+        if config.torch_compile:
+            compile_anew()
 
     def _set_learning_rate(self) -> float:
         """The schedule's rate, lowered if the run had to go back."""

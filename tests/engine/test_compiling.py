@@ -82,6 +82,24 @@ def test_files_and_what_comes_between_steps_are_those_of_any_other_run(
     assert len(names[plain]) == 3 and names[compiled] == names[plain]
 
 
+def test_steps_stay_compiled_when_the_micro_batch_is_split(
+    prepare_tiny: Prepare, traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch gives up on a function of which it has compiled eight variants; here the three of one size are enough."""
+
+    def compiler(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> torch.fx.GraphModule:
+        traced.append(tuple(next(one.shape for one in inputs if isinstance(one, torch.Tensor) and one.ndim == 3)))
+        return graph
+
+    monkeypatch.setattr(compiling, "BACKEND", compiler)
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 3)
+    trainer = Trainer(prepare_tiny(torch_compile=True, train_batch_size=4, gradient_accumulation_steps=1))
+    trainer.step(lambda: 0.0)
+    trainer.adapt(trainer.config.model_copy(update={"train_batch_size": 2, "gradient_accumulation_steps": 2}))
+    trainer.step(lambda: 0.0)
+    assert [shape[0] for shape in traced] == [4] * 3 + [2] * 3
+
+
 def test_the_compiler_is_tried_before_a_run(prepare_tiny: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is not there is told in words, with what to do."""
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "no-such-compiler"))
