@@ -34,9 +34,24 @@ def run(parser: argparse.ArgumentParser, tool: Tool) -> int:
     except OSError as error:
         print(f"\n{error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return 1
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            f"\nMemory ran out\n{str(error).splitlines()[0] if str(error) else 'The system gave no more.'}\n"
+            "Close other programs, pause or stop a run on this device, or lower train_batch_size or resolution.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    from engine.device import is_out_of_memory  # loads torch, which a tool that ends earlier need not pay for
+
+    return is_out_of_memory(error)
 
 
 def print_warning(warning: WarningRaised) -> None:
