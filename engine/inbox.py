@@ -56,6 +56,9 @@ class Actions(Protocol):
     def validate(self, command_id: str | None) -> None:
         """Measure the validation loss and draw the images."""
 
+    def rest(self) -> None:
+        """Give back the memory that only steps need: a pause may be long, and others may want it."""
+
 
 class Inbox:
     """Takes commands one by one. All work of the worker calls `poll` at least every second or two."""
@@ -105,8 +108,7 @@ class Inbox:
 
     def hold(self, reason: str) -> None:
         """Pause without having been asked to, until somebody says resume. Raises StopRequested as `poll` does."""
-        self._paused_at = self._depth
-        self._emit(StateChanged("paused", reason), None)
+        self._pause(reason, None)
         self.poll()
 
     @property
@@ -128,8 +130,7 @@ class Inbox:
             case Stop(save=save):
                 raise StopRequested(save, request.id, "asked for")
             case Pause():
-                self._paused_at = self._depth
-                self._emit(StateChanged("paused"), request.id)
+                self._pause("", request.id)
                 self._complete(request, "paused; model and gradients are kept in memory")
             case Resume():
                 self._paused_at = None
@@ -139,6 +140,12 @@ class Inbox:
                 self._save(request)
             case Validate():
                 self._validate(request)
+
+    def _pause(self, reason: str, command_id: str | None) -> None:
+        self._paused_at = self._depth
+        if self.actions is not None:
+            self.actions.rest()
+        self._emit(StateChanged("paused", reason), command_id)
 
     def validation_ended(self, outcome: str) -> None:
         """Answer everyone who asked for a validation before or while it was going on."""

@@ -202,6 +202,10 @@ class TrainingLoop:
         outcome = self._round.run(command_id)
         self._inbox.validation_ended(outcome)
 
+    def rest(self) -> None:
+        """Give back the memory that only steps need."""
+        devices.empty_cache(self._prepared.device)
+
     # ---- what is kept -----------------------------------------------------------------------------------------------
 
     def _save_on_schedule(self, why: str, command_id: str | None = None) -> None:

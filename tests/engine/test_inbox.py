@@ -40,6 +40,7 @@ class Loop:
         self.inbox.actions = self
         self.saved: list[tuple[str, str | None]] = []
         self.save_error: Exception | None = None
+        self.rests = 0
         self.images = 2  # polls within a validation
         self.validations: list[str] = []  # what began and ended, in order
 
@@ -48,6 +49,9 @@ class Loop:
             raise self.save_error
         self.saved.append((why, command_id))
         return "checkpoint-5 saved"
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def validate(self, command_id: str | None) -> None:
         """As the real one does it: say so, poll between images, answer in the end."""
@@ -140,6 +144,7 @@ def test_a_pause_holds_until_resumed_and_the_time_is_told(loop: Loop) -> None:
     assert_held(loop)
     assert_held(loop)
     assert running.is_held
+    assert loop.rests == 1
     held_at_least = time.perf_counter() - began
     resume(loop)
     assert held_at_least <= running.result() <= time.perf_counter() - asked
