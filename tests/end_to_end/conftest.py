@@ -13,6 +13,7 @@ from engine.contract.config_file import find_config, load_config
 from engine.contract.journal import follow, replay
 from engine.contract.protocol import Event, Record, RunStarted, StepCompleted
 from engine.contract.run_dir import RunDir, Workspace
+from engine.contract.run_state import RunState
 
 SETTINGS = {
     "resolution": 32, "train_batch_size": 2, "gradient_accumulation_steps": 2, "max_train_steps": 40,
@@ -102,4 +103,5 @@ def undisturbed(shared_workspace: Workspace) -> RunDir:
         if not run.path.exists():
             config = load_config(find_config("demo", shared_workspace.root), SETTINGS | {"run_name": run.name})
             Watch(control.launch(shared_workspace, config)).until_the_end()
+    assert run.state() is RunState.FINISHED, "its maker failed"
     return run
