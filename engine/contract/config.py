@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from engine.contract.contradictions import contradictions
 from engine.contract.setting_rules import NONE_WORD, ON_OFF, AutoOr
@@ -245,6 +245,10 @@ class TrainingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        for contradiction in contradictions(self):
-            raise ValueError(contradiction)
+        """pydantic takes the error that this raises apart: each contradiction becomes a fault of its own."""
+        if texts := list(contradictions(self)):
+            raise ValidationError.from_exception_data(
+                type(self).__name__,
+                [{"type": "value_error", "ctx": {"error": ValueError(text)}, "input": self} for text in texts],
+            )
         return self

@@ -58,7 +58,10 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def load_config(path: Path, flags: Mapping[str, object] | None = None) -> TrainingConfig:
-    """A config file with flags laid over it. Raises ConfigError naming every fault at once."""
+    """A config file with flags laid over it. Raises ConfigError naming every fault at once.
+
+    What contradicts what is told once each setting is right by itself.
+    """
     flags = flags or {}
     settings = read_settings(path)
     sources = {**dict.fromkeys(settings, str(path)), **{name: f"--{name}" for name in flags}}

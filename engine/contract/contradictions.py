@@ -46,10 +46,16 @@ def contradictions(config: "TrainingConfig") -> Iterator[str]:
             f"preview_decoder {config.preview_decoder} draws nothing with num_validation_images 0: previews are the "
             "first of the validation images"
         )
-    if config.preview_decoder and config.preview_steps % config.validation_steps == 0:
+    if config.preview_decoder and config.preview_steps >= config.max_train_steps:
+        yield (
+            f"preview_steps {config.preview_steps} draws no preview before max_train_steps {config.max_train_steps}, "
+            "where all images are drawn; set preview_steps lower or preview_decoder none"
+        )
+    elif config.preview_decoder and config.preview_steps % config.validation_steps == 0:
         yield (
             f"preview_steps {config.preview_steps} draws no preview: validation_steps {config.validation_steps} draws "
-            "all images at each of these steps; set preview_steps lower"
+            f"all images at each of these steps; set validation_steps above {config.preview_steps}"
+            + (f" or preview_steps below {config.validation_steps}" if config.validation_steps > 1 else "")
         )
 
 

@@ -9,18 +9,19 @@ from hypothesis import strategies as st
 from engine import previews
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import find_config, load_config, presets
+from engine.contract.contradictions import contradictions
 
 
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 12))
-def test_they_are_due_as_often_as_they_are_counted(last: int, every: int, validated: int) -> None:
-    if every % validated == 0:
-        return  # refused by the config
-    config = TrainingConfig(
-        max_train_steps=last, preview_steps=every, validation_steps=validated, preview_decoder="a/b"
-    )
+def test_they_are_due_as_often_as_they_are_counted_and_refused_where_they_never_are(
+    last: int, every: int, validated: int
+) -> None:
+    valid = TrainingConfig(max_train_steps=last, preview_steps=every, validation_steps=validated)
+    config = valid.model_copy(update={"preview_decoder": "a/b"})
     due = [step for step in range(last + 1) if previews.is_due(config, step)]
     assert len(due) == previews.previews(config)
     assert all(step % every == 0 and step % validated and 0 < step < last for step in due)
+    assert any("draws no preview" in text for text in contradictions(config)) == (not due)
 
 
 @pytest.mark.parametrize("preset", presets(Path("nowhere")))

@@ -46,7 +46,8 @@ def _without_contradiction(settings: dict[str, Any]) -> TrainingConfig:
         changes["num_processes"] = 1
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
-    if not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
+    never = settings["preview_steps"] >= settings["max_train_steps"]
+    if never or not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
         changes["preview_decoder"] = None
     if settings["device"] == "mps":
         changes["torch_compile"] = False

@@ -58,7 +58,8 @@ def without_contradiction(settings: dict[str, Any]) -> dict[str, Any]:
         changes["torch_compile"] = False
     if settings["lr_scheduler"] == "polynomial":
         changes["learning_rate"] = max(settings["learning_rate"], 1e-6)
-    if not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
+    never = settings["preview_steps"] >= settings["max_train_steps"]
+    if never or not settings["num_validation_images"] or settings["preview_steps"] % settings["validation_steps"] == 0:
         changes["preview_decoder"] = None
     return {**settings, **changes}
 
@@ -134,7 +135,9 @@ def test_gradient_checkpointing_as_an_on_off_flag(written: object, mode: str) ->
         ({"validation_prompts": []}, ["num_validation_images", "validation_prompts"]),
         ({"validation_prompts": [" "]}, ["num_validation_images", "validation_prompts"]),
         ({"preview_decoder": "a/b", "num_validation_images": 0}, ["preview_decoder a/b", "num_validation_images 0"]),
-        ({"preview_decoder": "a/b", "preview_steps": 500}, ["preview_steps 500", "validation_steps 500"]),
+        ({"preview_decoder": "a/b", "preview_steps": 500}, ["validation_steps 500", "or preview_steps below 500"]),
+        ({"preview_decoder": "a/b", "validation_steps": 1}, ["preview_steps 100", "set validation_steps above 100 ["]),
+        ({"preview_decoder": "a/b", "max_train_steps": 100}, ["preview_steps 100", "max_train_steps 100"]),
         ({"lora_rank": 0}, ["lora_rank"]),
         ({"lora_target_modules": []}, ["lora_target_modules"]),
         ({"resolution": 510}, ["resolution"]),
@@ -145,6 +148,13 @@ def test_contradictions_are_refused_by_name(settings: dict[str, Any], names: lis
     with pytest.raises(ValidationError) as caught:
         TrainingConfig.model_validate(settings)
     assert all(name in str(caught.value) for name in names)
+
+
+def test_all_contradictions_are_told_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TrainingConfig.model_validate({"device": "mps", "num_processes": 3, "torch_compile": True})
+    told = [(fault["loc"], fault["msg"].split()[2]) for fault in caught.value.errors()]
+    assert told == [((), "torch_compile"), ((), "num_processes"), ((), "num_processes")]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,13 @@ def test_all_faults_are_named_at_once_with_field_value_and_bound(tmp_path: Path)
     assert "train_batch_size = '-3': input should be greater than or equal to 1" in what
 
 
+def test_all_contradictions_are_named_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"lr_warmup_steps": 9, "max_train_steps": 8}')
+    with pytest.raises(ConfigError, match="2 settings are wrong") as caught:
+        load_config(path, {"device": "mps", "torch_compile": "true"})
+    assert "  - lr_warmup_steps 9" in caught.value.what and "  - torch_compile on mps" in caught.value.what
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
