@@ -101,11 +101,6 @@ def _last_number(path: Path) -> int:
     return last
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """Every record of a journal, without ever holding all of them."""
-    return JournalReader(path).read_all()
-
-
 def replay(path: Path) -> list[Record]:
     """Every record of a journal; empty if there is none."""
     return JournalReader(path).read_new()

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.contract.journal import read_records
+from engine.contract.journal import JournalReader
 from engine.contract.run_dir import RunDir
 from tests.benchmarks.long_run import STEPS, long_run, training
 from tests.tui.consoles import console_on, monitor_of
@@ -55,14 +55,14 @@ def little_garbage() -> Iterator[None]:
 def fold(run: RunDir) -> RunView:
     """All that is known of a run."""
     view = RunView(run.name, 2 * STEPS)
-    for record in read_records(run.journal):
+    for record in JournalReader(run.journal).read_all():
         view.apply(record)
     return view
 
 
 def test_a_long_run(tmp_path: Path) -> None:
     run = long_run(tmp_path)
-    reading = best(lambda: sum(1 for _ in read_records(run.journal)))
+    reading = best(lambda: sum(1 for _ in JournalReader(run.journal).read_all()))
     replay = best(lambda: fold(run))
     before = psutil.Process().memory_info().rss
     view = fold(run)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.contract import protocol as p
-from engine.contract.journal import JournalReader, read_records
+from engine.contract.journal import JournalReader
 from engine.contract.run_state import RunState
 from engine.contract.wire import encode_record
 from tui.album import newest_images
@@ -285,7 +285,7 @@ def test_any_events_folded_in_any_batches_are_the_replay_of_their_journal(
     told, replayed, in_batches = (RunView("one", 60) for _ in range(3))
     for record in records:
         told.apply(record)
-    for record in read_records(journal):
+    for record in JournalReader(journal).read_all():
         replayed.apply(record)
     reader = JournalReader(journal)
     while not reader.is_at_end:
