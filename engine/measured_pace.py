@@ -18,7 +18,7 @@ from engine.contract.protocol import StepCompleted
 from engine.contract.run_dir import RunDir, Workspace, list_runs
 from engine.contract.wire import ProtocolError, decode_record
 
-PREFLIGHTS_KEPT = 20
+PREFLIGHTS_KEPT = 100  # each of other work; a bench of one model leaves a dozen
 RUNS_LOOKED_AT = 8  # the newest; older ones say nothing new
 TAIL = 64 * 1024  # bytes at the end of a journal, some hundred steps
 
@@ -86,12 +86,16 @@ def keep_measurement(
     memory_limit: int,
     by: str = "preflight",
 ) -> None:
-    """Add what a preflight or a bench measured, the newest last. Raises OSError if it cannot be written."""
+    """Keep what a preflight or a bench measured, the newest last, in place of what was known of the same work here.
+
+    Raises OSError if it cannot be written.
+    """
     now = time.time()
     source = f"the {by} of {time.strftime('%Y-%m-%d %H:%M', time.localtime(now))}"
     seconds = seconds_per_step / config.gradient_accumulation_steps
     new = Measured(Work.of(config), seconds, source, now, machine.node(), peak_memory, memory_limit)
-    kept = [*read_preflights(workspace), new][-PREFLIGHTS_KEPT:]
+    others = [one for one in read_preflights(workspace) if (one.work, one.node) != (new.work, new.node)]
+    kept = [*others, new][-PREFLIGHTS_KEPT:]
     workspace.cache.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_PREFLIGHTS.dump_python(kept, mode="json"), indent=1)
     write_atomically(preflights_file(workspace), text + "\n")

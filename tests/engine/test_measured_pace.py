@@ -44,10 +44,22 @@ def test_a_preflight_is_kept_as_seconds_of_a_micro_batch(workspace: Workspace) -
 
 
 def test_only_the_newest_preflights_are_kept(workspace: Workspace) -> None:
-    for number in range(PREFLIGHTS_KEPT + 3):
-        keep_measurement(workspace, CONFIG, float(number), 0, 0)
+    for number in range(1, PREFLIGHTS_KEPT + 4):
+        keep_measurement(workspace, CONFIG.model_copy(update={"train_batch_size": number}), 1.0, 0, 0)
     kept = read_preflights(workspace)
-    assert [one.seconds * 4 for one in kept] == list(range(3, PREFLIGHTS_KEPT + 3))
+    assert [one.work.train_batch_size for one in kept] == list(range(4, PREFLIGHTS_KEPT + 4))
+
+
+def test_measuring_again_pushes_out_what_was_known_of_the_same_work_here_and_nothing_else(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CONFIG.model_copy(update={"resolution": 256})
+    for number in range(PREFLIGHTS_KEPT):
+        keep_measurement(workspace, other if number == 0 else CONFIG, 4.0 * number, 0, 0)
+    monkeypatch.setattr(machine, "node", lambda: "elsewhere")
+    keep_measurement(workspace, CONFIG, 0.0, 0, 0)
+    kept = [(one.work.resolution, one.seconds, one.node == "elsewhere") for one in read_preflights(workspace)]
+    assert kept == [(256, 0.0, False), (512, PREFLIGHTS_KEPT - 1, False), (512, 0.0, True)]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[{}]", "[1]", '{"work": 1}', "\0"])
