@@ -61,6 +61,7 @@ def _memory_lines(estimate: Estimate) -> list[Content]:
         Content.assemble(
             " " * LABEL, ("█" * filled, colour), ("░" * (BAR - filled), "$text-muted"), (f" {sign}", colour)
         ),
+        *([Content.styled(f"  limit by {memory.limit_by}", "$text-muted")] if memory.limit_by else []),
         _part("weights", size(parts.weights)),
         _part("activations", size(parts.activations)),
         _part("optimizer", f"{size(parts.optimizer)}, with the adapter"),

@@ -23,6 +23,7 @@ class Memory:
     limit: int
     limit_of: Literal["machine", "device"]
     available: int
+    limit_by: str = ""  # the measurement that told it, where the machine by itself seems another
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def estimate(workspace: Workspace, config: TrainingConfig) -> Estimate:
     inspected = inspect(workspace, config)
     samples, obstacles = inspected.samples, inspected.obstacles
     measured = measured_here(workspace)
-    here = _computing(inspected.config, measured)
+    here, told_by = _computing(inspected.config, measured)
     room = here.room(config.num_processes)
     chosen = fit(inspected.config, room).adjustments
     resolved = apply(inspected.config, chosen)
@@ -75,7 +76,7 @@ def estimate(workspace: Workspace, config: TrainingConfig) -> Estimate:
         effective_batch=config.effective_batch_size,
         samples=samples,
         epochs=seen / samples.training if samples and samples.training else None,
-        memory=Memory(figures.memory_parts(resolved, room), room.size, room.owner, machine.memory()[1]),
+        memory=Memory(figures.memory_parts(resolved, room), room.size, room.owner, machine.memory()[1], told_by),
         duration=_duration(resolved, here, measured),
         disk=disk,
         disk_free=disk_free,
@@ -98,16 +99,23 @@ def _largest(disk: figures.DiskParts) -> str:
     return max(parts, key=lambda setting: parts[setting])
 
 
-def _computing(config: TrainingConfig, measured: list[Measured]) -> Machine:
+def _computing(config: TrainingConfig, measured: list[Measured]) -> tuple[Machine, str]:
     """What a run would use: what a preflight or a bench used here, else what can be told without torch.
 
     They know whether torch uses the GPU that has a driver, and find one whose driver does not show, as under WSL.
+    Where the machine is another by them, the one that says so is told.
     """
+    seeming = machine.machine(cpu_only=config.device == "cpu")
     used = next((one for one in measured if one.peak_memory and one.work.device == config.device), None)
-    here = machine.machine(cpu_only=config.device == "cpu" or (used is not None and not used.memory_limit))
-    if used is None or not used.memory_limit:
-        return here
-    return machine.nvidia(used.memory_limit) if here.is_cpu else replace(here, own_memory=used.memory_limit)
+    if used is None:
+        return seeming, ""
+    if not used.memory_limit:
+        here = machine.machine(cpu_only=True)
+    elif seeming.is_cpu:
+        here = machine.nvidia(used.memory_limit)
+    else:
+        here = replace(seeming, own_memory=used.memory_limit)
+    return here, used.source if here != seeming else ""
 
 
 def _duration(config: TrainingConfig, here: Machine, measured: list[Measured]) -> Duration:

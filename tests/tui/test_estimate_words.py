@@ -40,6 +40,13 @@ def test_memory_has_one_line_beside_the_form_also_on_the_largest_machines() -> N
     assert len(line) <= 45
 
 
+def test_which_measurement_told_the_limit_is_told_in_one_line_beside_the_form() -> None:
+    memory = replace(ESTIMATE.memory, limit_by="the preflight of 2026-05-28 12:00")
+    line = "  limit by the preflight of 2026-05-28 12:00"
+    assert line in in_full(replace(ESTIMATE, memory=memory)).plain.splitlines() and len(line) <= 45
+    assert "limit by" not in in_full(ESTIMATE).plain
+
+
 def test_nothing_is_told_of_a_choice_where_all_was_set() -> None:
     for text in (in_full(ESTIMATE).plain, in_short(ESTIMATE).plain):
         assert "auto" not in text and "recomput" not in text

@@ -62,7 +62,9 @@ def test_nothing_stands_in_the_way_of_the_demo(
     assert found.epochs == pytest.approx(110 * config.effective_batch_size / 88)
     assert found.disk_free > found.disk.total
     assert found.memory.parts.total < found.memory.limit
-    assert found.memory.limit_of == "machine"
+    assert (found.memory.limit_of, found.memory.limit_by) == ("machine", "")
+    keep_measurement(workspace, resolve(workspace, config), 3.0, peak_memory=1, memory_limit=0)
+    assert estimate(workspace, config).memory.limit_by == "", "a preflight that found the same says nothing new"
 
 
 def test_a_disk_with_too_little_room_stands_in_the_way_with_what_takes_most_of_it(
@@ -236,6 +238,7 @@ def test_what_a_preflight_computed_on_says_more_than_the_file_of_a_driver(
     found = estimate(workspace, config)
     assert found.duration.step == 8.0 / share
     assert found.memory.limit_of == owner
+    assert found.memory.limit_by.startswith("the preflight of ")
     larger = estimate(workspace, demo_config(mixed_precision="bf16")).duration
     assert ("NVIDIA" in larger.source) == bool(limit)
 
