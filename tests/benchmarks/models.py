@@ -30,9 +30,10 @@ UNET_PARAMETERS = 859_520_964
 ADAPTER_PARAMETERS = 1_594_368  # rank 8 on to_q, to_k, to_v, to_out.0
 
 
-def prepare_sd15(config: TrainingConfig, folder: Path) -> Prepared:
+def prepare_sd15(config: TrainingConfig, folder: Path, keeps_freed_memory: bool = True) -> Prepared:
     """On two drawn shoes, on the CPU; as `engine.preparation.prepare` does it, but for weights that no file has."""
-    devices.keep_freed_memory(devices.CPU)
+    if keeps_freed_memory:
+        devices.keep_freed_memory(devices.CPU)
     write_base_model(folder / "model")
     tiny = load_base_model(str(folder / "model"), torch.float32, "auto")  # for its noise schedule
     unet, vae, encoder = (module.requires_grad_(False).eval() for module in sd15_modules())
