@@ -42,7 +42,6 @@ def _gradients(trainer: Trainer, device: devices.Device) -> torch.Tensor:
     text = torch.randn(1, 77, unet.config.cross_attention_dim, generator=generator).to(device.torch)
     predicted = unet(latents, torch.tensor([500]).to(device.torch), text, return_dict=False)[0]
     torch.autograd.backward(torch.nn.functional.mse_loss(predicted, target))
-    gradients = [parameter.grad for parameter in trainer.parameters if parameter.grad is not None]
-    row = torch.cat([gradient.detach().flatten().cpu() for gradient in gradients])
+    row = torch.cat([gradient.detach().flatten().cpu() for gradient in trainer.gradients()])
     trainer.abandon_step()
     return row

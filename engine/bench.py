@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from statistics import median
 
@@ -142,24 +142,23 @@ def _timed(trainer: Trainer, prepared: Prepared, steps: int) -> Iterator[Row]:
 
 def _time(trainer: Trainer, config: TrainingConfig, device: devices.Device, steps: int) -> Row:
     """What steps of a config take; a mode that needs too much memory or computes wrongly says so."""
-    mode, precision, batch = config.checkpointing_mode, config.mixed_precision, config.micro_batch_size
-    compiled = config.torch_compile
+    row = Row(config.checkpointing_mode, config.mixed_precision, config.micro_batch_size, compiled=config.torch_compile)
     trainer.adapt(config)
     devices.reset_peak_memory(device)
     try:
         took = [trainer.step(lambda: 0.0).seconds for _ in range(WARM_UP + steps)]
     except NonFiniteError as error:
-        return Row(mode, precision, batch, fault=f"not finite: {error.why}", compiled=compiled)
+        return replace(row, fault=f"not finite: {error.why}")
     except Exception as error:  # the compiler has many of its own
-        if not compiled and not devices.is_out_of_memory(error):
+        ran_out = devices.is_out_of_memory(error)
+        if not row.compiled and not ran_out:
             raise
         trainer.abandon_step()
         reason = " ".join(str(error).split("\n")[:2])  # the compiler names its part first
-        fault = "memory ran out" if devices.is_out_of_memory(error) else reason
-        return Row(mode, precision, batch, fault=fault, compiled=compiled)
+        return replace(row, fault="memory ran out" if ran_out else reason)
     seconds, peak = median(took[WARM_UP:]), devices.peak_memory(device)
     rate = step_operations(config) / seconds
-    return Row(mode, precision, batch, seconds, rate, peak, compiled=compiled, starting=max(0.0, took[0] - seconds))
+    return replace(row, seconds=seconds, rate=rate, peak=peak, starting=max(0.0, took[0] - seconds))
 
 
 def recommended(rows: list[Row], limit: int, micro_batches: float = inf) -> Row | None:

@@ -174,18 +174,19 @@ class Trainer:
         config, group = self.config, self.group
         of_all = losses.new_zeros(config.gradient_accumulation_steps, config.micro_batch_size)
         of_all[group.rank :: group.size] = losses.view(-1, config.micro_batch_size)
-        return torch.cat([tensor.flatten() for tensor in (*self._gradients(), of_all)])
+        return torch.cat([tensor.flatten() for tensor in (*self.gradients(), of_all)])
 
     def _add_up(self, flat: torch.Tensor) -> torch.Tensor:
         """Give every process the sum of all gradients; returns the losses of all samples, in their order."""
         self.group.add_up(flat)
         start = 0
-        for gradient in self._gradients():
+        for gradient in self.gradients():
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
         return flat[start:]
 
-    def _gradients(self) -> list[torch.Tensor]:
+    def gradients(self) -> list[torch.Tensor]:
+        """Those of the adapter that have been computed, in the order of its weights."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def _overflowed(self, losses: list[float], norm: float) -> bool:

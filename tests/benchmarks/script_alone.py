@@ -2,12 +2,10 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,33 +14,22 @@ from torch import Tensor
 
 from engine.contract.config import TrainingConfig
 from engine.preparation import Prepared
-from tests.benchmarks.bare_terminal import ROOT
+from tests.benchmarks.answering_process import AnsweringProcess
 from tests.benchmarks.models import prepare_sd15
 
 Blocks = Literal["whole", "none"]  # checkpointed
 
 
-class ScriptAlone:
+class ScriptAlone(AnsweringProcess):
     """Has weights like the trainer's, and the heap that every program finds."""
 
     def __init__(self, config: TrainingConfig, folder: Path) -> None:
         folder.mkdir()
-        command = [sys.executable, "-m", __name__, config.model_dump_json(), str(folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        with self._process:
-            self._process.kill()
+        super().__init__(__name__, config.model_dump_json(), str(folder))
 
     def step(self, checkpointed: Blocks) -> tuple[float, float]:
         """Do a step; seconds by the clock, and of the processor."""
-        asked, told = self._process.stdin, self._process.stdout
-        assert asked and told
-        print(checkpointed, file=asked, flush=True)
-        clock, processor = json.loads(told.readline())
+        clock, processor = self.ask(checkpointed)
         return clock, processor
 
 

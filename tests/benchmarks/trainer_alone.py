@@ -1,18 +1,15 @@
 """The trainer in a process of its own, with nothing around it: told how many steps to do, it says when each ended."""
 
 import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from engine.contract.config import TrainingConfig
 from engine.contract.config_file import load_config
 from engine.contract.run_dir import Workspace
-from tests.benchmarks.bare_terminal import ROOT
+from tests.benchmarks.answering_process import AnsweringProcess
 
 
 @dataclass(frozen=True)
@@ -25,29 +22,17 @@ class Told:
     loss: float | None  # of the pictures that were held out, where no step was asked for
 
 
-class TrainerAlone:
+class TrainerAlone(AnsweringProcess):
     """Prepares as a worker does, which takes until the first answer."""
 
     def __init__(self, config: TrainingConfig, folder: Path, name: str) -> None:
         file = folder / f"{name}.json"
         file.write_text(config.model_dump_json())
-        command = [sys.executable, "-m", __name__, str(file), str(folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        with self._process:
-            self._process.kill()
+        super().__init__(__name__, str(file), str(folder))
 
     def steps(self, count: int) -> Told:
         """Do so many steps."""
-        asked, told = self._process.stdin, self._process.stdout
-        assert asked and told
-        print(count, file=asked, flush=True)
-        answer: list[Any] = json.loads(told.readline())
-        return Told(*answer)
+        return Told(*self.ask(count))
 
     def validation_loss(self) -> float:
         """Of the state that it has come to."""
