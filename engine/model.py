@@ -15,7 +15,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from engine.clip_bpe import clip_tokenizer, read_merges
-from engine.contract.errors import ModelError
+from engine.contract.errors import ModelError, first_line
 from engine.model_source import SD15_CONFIGS, find_base_model, find_preview_decoder, weights_variant
 
 TEXT_ENCODER_PREFIX = "cond_stage_model.transformer.text_model."  # in single files
@@ -156,8 +156,7 @@ def _told_as_damage(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{what} cannot be loaded", why, "Fetch it again; it may be damaged.") from error
+        raise ModelError(f"{what} cannot be loaded", first_line(error), "Fetch it again; it may be damaged.") from error
 
 
 def _frozen(parts: dict[str, Any], prediction_type: PredictionType, source: str, notices: tuple[str, ...]) -> BaseModel:

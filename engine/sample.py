@@ -12,7 +12,7 @@ from engine import device as devices
 from engine import tool
 from engine.contract import generated
 from engine.contract.config import TrainingConfig
-from engine.contract.errors import TrainingError
+from engine.contract.errors import TrainingError, first_line
 from engine.contract.generated import GeneratedPicture
 from engine.contract.protocol import PhaseProgressed
 from engine.contract.run_dir import Workspace
@@ -70,7 +70,7 @@ def _drawn(
         if not devices.is_out_of_memory(error):
             raise
         raise TrainingError(
-            "Memory ran out while a picture was drawn", str(error).splitlines()[0],
+            "Memory ran out while a picture was drawn", first_line(error),
             "Close other programs, pause or stop a run on this device, or set a smaller resolution.",
         ) from error  # fmt: skip
 

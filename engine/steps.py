@@ -6,7 +6,7 @@ from engine import device as devices
 from engine.checkpoint import load_checkpoint
 from engine.contract import adjustments
 from engine.contract import protocol as p
-from engine.contract.errors import NonFiniteError, TrainingError
+from engine.contract.errors import NonFiniteError, TrainingError, first_line
 from engine.contract.run_dir import RunDir
 from engine.disk_space import when_there_is_room
 from engine.inbox import Emit, Inbox, StopRequested
@@ -56,7 +56,7 @@ class Steps:
             except Exception as error:
                 if not devices.is_out_of_memory(error):
                     raise
-                cause, word = str(error).splitlines()[0], Word.GO_ON
+                cause, word = first_line(error), Word.GO_ON
             else:
                 trainer.skipped_in_a_row = 0
                 self._emit(completed, None)

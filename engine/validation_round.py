@@ -9,6 +9,7 @@ from engine import device as devices
 from engine import previews
 from engine.contract import protocol as p
 from engine.contract.describe import size
+from engine.contract.errors import first_line
 from engine.contract.journal import replay
 from engine.contract.run_dir import RunDir
 from engine.disk_space import when_there_is_room
@@ -115,7 +116,7 @@ class ValidationRound:
         except Exception as error:
             if not devices.is_out_of_memory(error):
                 raise
-            cause = str(error).splitlines()[0]
+            cause = first_line(error)
         devices.empty_cache(self._prepared.device)
         remedy = "Training goes on; close other programs, or start a run with a smaller resolution."
         self._warn(f"Step {self._trainer.steps_done} could not be {done}: memory ran out", cause, remedy)

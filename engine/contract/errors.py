@@ -30,6 +30,11 @@ class ShoeloraError(Exception):
         return "\n".join(lines)
 
 
+def first_line(error: BaseException) -> str:
+    """What somebody else's error says, in short; its kind if it says nothing, as a MemoryError does."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class ConfigError(ShoeloraError):
     """A setting is unknown, out of bounds, or contradicts another."""
 
